@@ -1,0 +1,33 @@
+/*
+ * The log: one line per event to a sink that the composition root installs.
+ * Thread-safe; a line is one write. Only front/, back/, sys/ and daemon/ log;
+ * base/, json/ and core/ return what they know.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/errors.h"
+
+/* Values as in syslog(3), so that a sink can write the journal's <N> prefix. */
+enum log_level {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING = 4,
+    LOG_LEVEL_INFO = 6,
+    LOG_LEVEL_DEBUG = 7
+};
+
+/* `line` has no newline and is valid only during the call; may run on any thread. */
+typedef void log_sink_fn(enum log_level level, const char *line);
+
+/* Before the first thread starts; without a sink lines go to stderr. */
+void log_install(log_sink_fn *sink);
+void log_set_level(enum log_level level); /* any thread */
+
+void log_line(enum log_level level, const char *format, ...) printf_like(2, 3);
+
+#define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)   log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * Senders push mails on a stack with compare-and-swap; the receiver takes the
+ * whole stack with one exchange and reverses it, which restores the order and
+ * cannot meet the ABA problem. Only the sender that found the stack empty
+ * writes to the eventfd: whoever pushes on top of it rides along.
+ *
+ * The receiver clears the eventfd BEFORE it takes the stack. A mail pushed
+ * after the taking finds an empty stack and signals anew, so no wake-up is
+ * lost; a mail may be taken before its signal arrives, and then the receiver
+ * wakes once for nothing.
+ *
+ * `places` counts mails queued and places reserved, and never passes `capacity`.
+ */
+#include "base/mailbox.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+struct mailbox {
+    _Atomic(struct mail *) newest;
+    _Atomic(size_t) places;
+    size_t capacity;
+    int event_fd;
+};
+
+int mailbox_new(size_t capacity, struct mailbox **ret_mailbox)
+{
+    int event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (event_fd < 0)
+        return -errno;
+    struct mailbox *mailbox = mem_new(sizeof *mailbox);
+    atomic_init(&mailbox->newest, NULL);
+    atomic_init(&mailbox->places, 0);
+    mailbox->capacity = capacity;
+    mailbox->event_fd = event_fd;
+    *ret_mailbox = mailbox;
+    return 0;
+}
+
+struct mailbox *mailbox_free(struct mailbox *mailbox)
+{
+    if (!mailbox)
+        return NULL;
+    assert(!atomic_load(&mailbox->newest));
+    assert(atomic_load(&mailbox->places) == 0);
+    close(mailbox->event_fd);
+    free(mailbox);
+    return NULL;
+}
+
+int mailbox_reserve(struct mailbox *mailbox)
+{
+    size_t places = atomic_load_explicit(&mailbox->places, memory_order_relaxed);
+    do {
+        if (places >= mailbox->capacity)
+            return MAILBOX_FULL;
+    } while (!atomic_compare_exchange_weak_explicit(&mailbox->places, &places, places + 1,
+                                                    memory_order_acquire, memory_order_relaxed));
+    return 0;
+}
+
+void mailbox_unreserve(struct mailbox *mailbox)
+{
+    size_t before = atomic_fetch_sub_explicit(&mailbox->places, 1, memory_order_release);
+    assert(before > 0);
+}
+
+/* EAGAIN means the counter is full of signals already, which is as good. */
+static void signal_receiver(struct mailbox *mailbox)
+{
+    uint64_t one = 1;
+    ssize_t written = write(mailbox->event_fd, &one, sizeof one);
+    assert(written == sizeof one || errno == EAGAIN);
+}
+
+void mailbox_post_reserved(struct mailbox *mailbox, struct mail *mail)
+{
+    struct mail *older = atomic_load_explicit(&mailbox->newest, memory_order_relaxed);
+    do {
+        mail->next = older;
+    } while (!atomic_compare_exchange_weak_explicit(&mailbox->newest, &older, mail,
+                                                    memory_order_release, memory_order_relaxed));
+    /* From here on the mail may be gone. */
+    if (!older)
+        signal_receiver(mailbox);
+}
+
+int mailbox_post(struct mailbox *mailbox, struct mail *mail)
+{
+    int rc = mailbox_reserve(mailbox);
+    if (rc == 0)
+        mailbox_post_reserved(mailbox, mail);
+    return rc;
+}
+
+int mailbox_fd(const struct mailbox *mailbox)
+{
+    return mailbox->event_fd;
+}
+
+static struct mail *oldest_first(struct mail *newest)
+{
+    struct mail *reversed = NULL;
+    while (newest) {
+        struct mail *older = newest->next;
+        newest->next = reversed;
+        reversed = newest;
+        newest = older;
+    }
+    return reversed;
+}
+
+void mailbox_drain(struct mailbox *mailbox, void *receiver)
+{
+    uint64_t signals;
+    ssize_t got = read(mailbox->event_fd, &signals, sizeof signals);
+    assert(got == sizeof signals || errno == EAGAIN);
+    struct mail *mail =
+        oldest_first(atomic_exchange_explicit(&mailbox->newest, NULL, memory_order_acquire));
+    while (mail) {
+        struct mail *next = mail->next; /* deliver() may free the mail */
+        mailbox_unreserve(mailbox);
+        mail->deliver(mail, receiver);
+        mail = next;
+    }
+}
