@@ -1,0 +1,33 @@
+/*
+ * Runs one job: plans it, sends its calls through dispatch, feeds the outcomes
+ * to core/job, runs endpoints of our own in place as child fan-outs, keeps the
+ * batch's deadline, and hands over one answer. One thread from start to end.
+ */
+#ifndef BACK_FANOUT_H
+#define BACK_FANOUT_H
+
+#include "back/dispatch.h"
+#include "core/answer.h"
+
+struct fanout;
+
+struct fanout_engine { /* what fan-outs of one worker share; borrowed */
+    struct loop *loop;
+    struct dispatch *dispatch;
+    const char *identity; /* this process in Via and CDN-Loop */
+};
+
+/* Takes the answer. May run inside fanout_start(), when nothing had to be sent. */
+typedef void fanout_done_fn(void *ctx, struct answer *answer);
+
+/* Starts a fan-out. `arena` is taken: it holds batch (unless that lives in the
+ * configuration) and inbound, and is freed when the last call is home. A
+ * reference to `config` is taken for as long. */
+struct fanout *fanout_start(const struct fanout_engine *engine, struct config *config,
+                            const struct batch *batch, const struct inbound *inbound,
+                            struct arena *arena, fanout_done_fn *done, void *ctx);
+/* The client is gone (or the daemon stops): cancels every call at once; `done`
+ * will not run. Only before `done` has run. */
+void fanout_cancel(struct fanout *fanout);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * A carrier: one HTTP call as a complete libcurl transfer in the worker's CURLM,
+ * driven by curl_multi_socket_action. The only file pair that sets curl easy
+ * options. A second carrier (an exchange of our own on libcurl's connections)
+ * will stand beside it with the same contract: a call in, an outcome out.
+ */
+#ifndef BACK_TRANSFER_H
+#define BACK_TRANSFER_H
+
+#include "base/loop.h"
+#include "core/outcome.h"
+#include "core/plan.h"
+
+struct carrier; /* one per worker: CURLM, recycled easy handles, open connections */
+struct transfer;
+
+enum transfer_phase { TRANSFER_CONNECTING, TRANSFER_SENT, TRANSFER_REPLYING };
+
+struct transfer_events { /* run from carrier_turn(), never inside transfer_start/stop */
+    void (*phase)(void *ctx, enum transfer_phase phase); /* connected; first byte of the reply */
+    void (*done)(void *ctx, struct outcome *outcome);     /* once; the transfer is gone then */
+};
+
+int must_check carrier_new(struct loop *loop, struct carrier **ret_carrier);
+struct carrier *carrier_free(struct carrier *carrier); /* no transfer may be left */
+
+/* Begins a call to `address` (a literal, pinned for the connection). `deadline` is
+ * only told to the upstream (timeout_header). NULL: libcurl could not start it. */
+struct transfer *transfer_start(struct carrier *carrier, const struct call_spec *spec,
+                                const char *address, usec_t deadline,
+                                const struct transfer_events *events, void *ctx);
+/* Ends it without `done`; the connection is closed unless it was not used yet. */
+void transfer_stop(struct transfer *transfer);
+
+/* Runs libcurl's due work and reports what ended. Once per turn of the loop. */
+void carrier_turn(struct carrier *carrier);
+
+#endif

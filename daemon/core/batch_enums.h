@@ -1,0 +1,34 @@
+/* The choices a batch offers, in the order of their names in the option table. */
+#ifndef CORE_BATCH_ENUMS_H
+#define CORE_BATCH_ENUMS_H
+
+enum merge_kind { /* MERGE_NAMES */
+    MERGE_ENVELOPE, /* no `merge` */
+    MERGE_KEYED,
+    MERGE_ARRAY,
+    MERGE_SHALLOW,
+    MERGE_CONCAT,
+    MERGE_RAW,
+};
+#define MERGE_NAMES "envelope|keyed|array|shallow|concat|raw"
+
+enum policy_kind { /* POLICY_NAMES */
+    POLICY_DEFAULT,     /* `all` with a merge, `allSettled` for envelopes */
+    POLICY_ALL,         /* every required request must succeed */
+    POLICY_ALL_SETTLED, /* wait for every one */
+};
+#define POLICY_NAMES "default|all|allSettled"
+
+enum conflict_kind { CONFLICT_LAST, CONFLICT_FIRST, CONFLICT_ERROR };
+#define CONFLICT_NAMES "last|first|error"
+
+enum status_rule { STATUS_STRICT, STATUS_WORST, STATUS_MULTI, STATUS_OK };
+#define STATUS_NAMES "strict|worst|multi|ok"
+
+enum meta_rule { META_AUTO, META_ALWAYS, META_NEVER };
+#define META_NAMES "auto|always|never"
+
+enum timeout_rule { ON_TIMEOUT_ERROR, ON_TIMEOUT_PARTIAL };
+#define ON_TIMEOUT_NAMES "error|partial"
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * A configuration: an immutable snapshot, shared by all threads, counted by
+ * reference. A reload makes a new one beside it; a job keeps the one it began
+ * with.
+ */
+#ifndef CORE_CONFIG_H
+#define CORE_CONFIG_H
+
+#include "base/gauge.h"
+#include "core/egress.h"
+#include "core/request.h"
+#include "core/route.h"
+
+struct limits {
+    uint64_t requests, request_body, request_header, depth, values;
+    uint64_t reply_body, reply_header, json_depth, merged, nesting;
+    uint64_t connections, in_flight;
+    usec_t header_time, body_time, idle_time, send_time;
+};
+
+struct resolver_options {
+    uint64_t threads, queue, entries;
+    usec_t ttl, negative_ttl;
+};
+
+struct propagate {      /* what upstreams are told without being asked for by name */
+    bool trace;         /* traceparent and tracestate as they came */
+    bool via;           /* Via and CDN-Loop, with loop detection */
+    const char *timeout_header; /* remaining milliseconds; "" turns it off */
+};
+
+struct upstream_batch { /* what ad-hoc batches may do here */
+    struct strings methods, paths;
+    bool closed; /* batch: off */
+};
+
+struct upstream {
+    const char *name;
+    const char *url_text, *ca_file;
+    usec_t timeout, connect_timeout, first_byte_timeout;
+    uint64_t max_in_flight;
+    const struct node *batch_node;
+    /* Compiled. */
+    struct upstream_batch batch;
+    struct url url; /* its path, without a trailing '/', goes before every request's */
+    struct gauge *in_flight; /* shared with the snapshots before and after */
+};
+
+struct endpoint {
+    const char *path, *method;
+    struct forward forward;
+    struct batch batch;
+};
+
+struct config {
+    struct arena *arena;
+    unsigned references; /* atomic */
+    struct strings listen, hosts, origins;
+    const char *workers_text, *file;
+    uint64_t workers; /* 0: auto */
+    usec_t drain;
+    int log_level; /* index into "error|warning|info|debug" */
+    struct limits limits;
+    struct resolver_options resolver;
+    struct strings egress_allow;
+    struct egress egress;
+    struct propagate propagate;
+    struct option_list upstreams, endpoints; /* struct upstream, struct endpoint */
+    struct routes *routes;
+    struct gauge *in_flight; /* calls of the whole daemon */
+};
+
+/* Loads `file` and conf.d/ *.yaml beside it, in name order (maps merge, lists of
+ * endpoints append, a scalar given twice is a fault), and checks everything,
+ * cycles between endpoints included. `previous` (may be NULL) lends its gauges.
+ * NULL with faults in *faults, whose arena is the caller's. */
+struct config *config_load(const char *file, struct config *previous, struct faults *faults);
+/* The built-in defaults: what runs without a configuration file. */
+struct config *config_defaults(void);
+
+struct config *config_ref(struct config *config); /* any thread */
+struct config *config_unref(struct config *config); /* NULL is fine; returns NULL */
+
+const struct upstream *config_upstream(const struct config *config, const char *name);
+
+/* Names of options that differ and need a restart ("listen, workers"), or NULL. */
+const char *config_needs_restart(const struct config *running, const struct config *loaded,
+                                 struct arena *arena);
+
+#endif

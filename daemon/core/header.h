@@ -1,0 +1,43 @@
+/* HTTP fields as a list in order, and which of them may be set by whom. */
+#ifndef CORE_HEADER_H
+#define CORE_HEADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+
+struct header {
+    const char *name;  /* as given; compared without case */
+    const char *value; /* no CR, LF, NUL; no white space around it */
+};
+
+struct header_list {
+    struct header *items;
+    size_t count, cap;
+};
+
+/* Appends; name and value are borrowed and must live as long as the arena. */
+void header_add(struct arena *arena, struct header_list *list, const char *name, const char *value);
+/* The first value of a field, or NULL. */
+const char *header_get(const struct header_list *list, const char *name);
+
+/* RFC 9110: a field name is a token; a value has no control characters but tab. */
+bool header_name_valid(const char *name);
+bool header_value_valid(const char *value, size_t len);
+/* An upper-case-or-any token of at most 32 characters. */
+bool header_method_valid(const char *method);
+
+/* Fields nobody may set on an upstream call: hop-by-hop (RFC 9110 7.6.1), those
+ * the carrier writes itself (Host, Content-Length, ...), and claims about the
+ * client's identity (Forwarded, X-Forwarded-*, X-Real-IP, Via). */
+bool header_refused(const char *name);
+
+/* GET, HEAD, OPTIONS, TRACE, PUT, DELETE (RFC 9110 9.2.2). */
+bool header_method_idempotent(const char *method);
+
+/* What a Content-Type value says about the body. */
+enum media_kind { MEDIA_NONE, MEDIA_JSON, MEDIA_TEXT, MEDIA_OTHER };
+enum media_kind header_media_kind(const char *content_type); /* NULL: MEDIA_NONE */
+
+#endif

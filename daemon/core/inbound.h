@@ -1,0 +1,26 @@
+/* What a client asked, as values: enough to fill an endpoint's templates. */
+#ifndef CORE_INBOUND_H
+#define CORE_INBOUND_H
+
+#include "base/clock.h"
+#include "core/header.h"
+#include "core/route.h"
+
+struct inbound {
+    const char *method;
+    const char *target; /* raw request target, origin form */
+    const char *query;  /* after '?', or "" */
+    struct header_list headers;
+    const char *body;
+    size_t body_len;
+    struct route_match route; /* of an endpoint */
+    unsigned nesting;         /* 0: from a client; +1 per endpoint run in place */
+    usec_t deadline;          /* of the job it belongs to; USEC_NEVER at the top */
+};
+
+/* The decoded first value of a query member; false when absent (or when its
+ * percent-encoding is broken, which counts as absent). '+' is a space here. */
+bool inbound_query(struct arena *arena, const struct inbound *inbound, const char *name,
+                   const char **ret_data, size_t *ret_len);
+
+#endif

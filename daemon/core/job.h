@@ -1,0 +1,55 @@
+/*
+ * One fan-out as a state machine: outcomes go in, and at some point it says
+ * that it is complete. It knows policies, success, what a body must be for its
+ * merge; it knows no sockets and no clock. One thread.
+ */
+#ifndef CORE_JOB_H
+#define CORE_JOB_H
+
+#include "core/config.h"
+#include "core/outcome.h"
+#include "json/span.h"
+
+enum part_state {
+    PART_WAITING,
+    PART_OK,
+    PART_FAILED,
+    PART_SKIPPED, /* not needed any more: cancelled by the policy */
+};
+
+struct part {
+    const struct request *request;
+    enum part_state state;
+    struct outcome outcome;
+    enum outcome_code failure; /* when failed: the code users see */
+    enum json_type type;       /* JSON_NONE: an empty body, or not looked at */
+    struct json_span value;    /* the body's value inside outcome.body */
+};
+
+struct job {
+    const struct config *config;
+    const struct batch *batch;
+    struct arena *arena;
+    struct part *parts; /* in declared order */
+    size_t count, waiting, ok, failed, skipped;
+    bool complete;
+    bool expired;        /* the batch's deadline ended it */
+    struct part *decider; /* the failure that ended the batch, or NULL */
+    usec_t started, ended;
+};
+
+void job_init(struct job *job, const struct config *config, const struct batch *batch,
+              struct arena *arena, usec_t now);
+void job_done(struct job *job); /* frees the outcomes */
+
+/* Takes the outcome of part `index` and judges it: HTTP status against `success`,
+ * body against the merge (JSON, depth, type). Returns true when the job is
+ * complete now; parts still waiting are then skipped, and the caller cancels
+ * them. Outcomes that come later are freed and change nothing. */
+bool job_settle(struct job *job, size_t index, struct outcome *outcome, usec_t now);
+
+/* The batch's deadline has passed: what waits has failed with http_response_timeout
+ * (under `onTimeout: partial` as if optional). The job is complete afterwards. */
+void job_expire(struct job *job, usec_t now);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * The option table: every member that a configuration file, an endpoint, a
+ * batch or a request may have, with type, default, range and a sentence, in
+ * options.def. Reading, checking, defaults, --print-config, --print-schema, the
+ * reference page and nearest-name hints all come from this one table.
+ */
+#ifndef CORE_OPTIONS_H
+#define CORE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "core/faults.h"
+#include "core/node.h"
+
+enum option_section {
+    SECTION_TOP,
+    SECTION_LIMITS,
+    SECTION_RESOLVER,
+    SECTION_EGRESS,
+    SECTION_PROPAGATE,
+    SECTION_UPSTREAM,
+    SECTION_UPSTREAM_BATCH,
+    SECTION_ENDPOINT, /* has the members of SECTION_BATCH too */
+    SECTION_FORWARD,
+    SECTION_BATCH,
+    SECTION_REQUEST,
+    SECTION_COUNT,
+};
+
+enum option_type {      /* the field it fills */
+    OPTION_BOOL,        /* bool */
+    OPTION_COUNT,       /* uint64_t */
+    OPTION_SIZE,        /* uint64_t, bytes */
+    OPTION_DURATION,    /* usec_t */
+    OPTION_STRING,      /* const char *, NULL when absent without a default */
+    OPTION_STRINGS,     /* struct strings; one string is a list of one */
+    OPTION_ENUM,        /* int: index into the names "a|b|c" */
+    OPTION_NODE,        /* const struct node *: read by its module; NULL when absent */
+    OPTION_SECTION,     /* an embedded struct of another section */
+    OPTION_LIST,        /* struct option_list of another section's structs */
+    OPTION_MAP,         /* the same; each struct begins with const char *name */
+};
+
+struct strings {
+    const char **items;
+    size_t count;
+};
+
+struct option_list {
+    void *items; /* contiguous structs of the section */
+    size_t count;
+};
+
+/* Who may write an option, and when a change of it takes effect. */
+enum {
+    OPTION_CONFIG_ONLY = 1, /* unknown in client documents */
+    OPTION_REQUIRED = 2,
+    OPTION_RESTART = 4, /* a reload reports a change instead of applying it */
+};
+
+struct option {
+    enum option_section section;
+    const char *name;
+    enum option_type type;
+    size_t offset;
+    const char *fallback; /* as one would write it; NULL: none */
+    uint64_t min, max;    /* counts, sizes, durations (us), lengths of strings and lists; 0 0: free */
+    const char *names;    /* OPTION_ENUM: "a|b|c" */
+    enum option_section inner; /* OPTION_SECTION, OPTION_LIST, OPTION_MAP */
+    unsigned flags;
+    const char *text; /* one sentence for the reference */
+};
+
+/* The rows of a section (for SECTION_ENDPOINT without those of SECTION_BATCH). */
+const struct option *options_of(enum option_section section, size_t *ret_count);
+
+/* Fills *target (the section's struct, zeroed) from a map node and defaults.
+ * `document`: it came from a client; CONFIG_ONLY options are then unknown.
+ * Unknown members (with the nearest name), wrong types and values out of range
+ * are faults; reading goes on so that all of them are reported at once. */
+void options_read(enum option_section section, const struct node *map, bool document, void *target,
+                  struct arena *arena, struct faults *faults);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * From a batch and a client's request to the calls to make: templates filled,
+ * headers gathered, deadlines and caps set. Everything a carrier needs, and
+ * nothing it has to look up.
+ */
+#ifndef CORE_PLAN_H
+#define CORE_PLAN_H
+
+#include "core/config.h"
+#include "core/inbound.h"
+
+struct call_spec {
+    const char *id;
+    const struct upstream *upstream; /* NULL: an absolute URL */
+    const struct origin *origin;
+    const char *method, *target;
+    struct header_list headers; /* all but Host, Content-Length and timeout_header */
+    const char *timeout_header; /* NULL: none; the carrier adds it with the time that remains */
+    bool has_body;
+    const char *body;
+    size_t body_len;
+    bool decode;    /* an Accept-Encoding goes out: the carrier decodes the reply */
+    usec_t timeout; /* spans from dispatch */
+    usec_t connect_timeout, first_byte_timeout; /* 0: only the total counts */
+    uint64_t reply_body_max, reply_header_max;
+};
+
+struct planned {
+    const struct request *request;
+    bool in_place;           /* an endpoint of our own: `inner`; otherwise `call` */
+    struct call_spec call;
+    struct inbound *inner;   /* its route is set */
+    usec_t timeout;
+};
+
+struct plan {
+    struct planned *items; /* one per request, in declared order */
+    size_t count;
+    usec_t timeout; /* of the whole batch */
+};
+
+/* `identity` is this process's name in Via and CDN-Loop ("gatherd-1a2b3c4d").
+ * A value that would put '.' or '..' in a path, or a broken encoding, is a fault
+ * (400). Lives in `arena`, borrows from batch, inbound and config. */
+void plan_make(const struct config *config, const struct batch *batch,
+               const struct inbound *inbound, const char *identity, struct arena *arena,
+               struct plan *ret_plan, struct faults *faults);
+
+/* True when the client's request has passed through `identity` before (CDN-Loop). */
+bool plan_is_loop(const struct inbound *inbound, const char *identity);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * The model everything else works on: a batch is a list of requests, a policy
+ * for when it is complete, and a way to merge the results. An endpoint is a
+ * batch saved in the configuration. The same reader serves both; what a client
+ * may do is narrower.
+ */
+#ifndef CORE_REQUEST_H
+#define CORE_REQUEST_H
+
+#include "core/batch_enums.h"
+#include "core/header.h"
+#include "core/options.h"
+#include "core/template.h"
+#include "core/url.h"
+
+struct config;
+struct upstream;
+
+struct forward {
+    struct strings headers; /* field names passed on from the client */
+    struct strings query;   /* query members usable in templates */
+};
+
+struct success {
+    unsigned classes; /* bit n: nxx */
+    const unsigned *statuses;
+    size_t count;
+};
+
+enum target_kind {
+    TARGET_UPSTREAM, /* a path on a configured upstream */
+    TARGET_ABSOLUTE, /* a literal absolute URL, allowed by egress */
+    TARGET_ENDPOINT, /* a path of the daemon's own */
+};
+
+enum body_kind {
+    BODY_NONE,
+    BODY_BYTES,  /* known when the batch was read */
+    BODY_CLIENT, /* "{$request.body}": the client's bytes and Content-Type */
+};
+
+struct request {
+    /* As written; filled by the option table. */
+    const char *id, *method, *url, *upstream_name, *body_base64;
+    const struct node *body_node, *default_node, *headers_node, *success_node;
+    const struct node *forward_node; /* narrows the endpoint's forward.headers */
+    usec_t timeout;                  /* 0: the upstream's, or the batch's */
+    bool optional;
+    /* Compiled. */
+    const struct node *node;
+    size_t index;
+    enum target_kind target;
+    const struct upstream *upstream;   /* borrowed from the configuration */
+    struct template *template;         /* TARGET_UPSTREAM and TARGET_ENDPOINT */
+    struct url absolute;               /* TARGET_ABSOLUTE */
+    struct header_list headers;        /* batch-wide ones first, the request's own override */
+    enum body_kind body;
+    const char *body_data, *content_type;
+    size_t body_len;
+    const char *fallback; /* `default` as JSON bytes; NULL: none. Implies optional */
+    size_t fallback_len;
+    struct success success;
+    struct strings forward_headers; /* after narrowing */
+};
+
+struct batch {
+    struct option_list list; /* of struct request, in declared order */
+    const struct node *headers_node, *query_node;
+    int merge;       /* enum merge_kind */
+    int policy;      /* enum policy_kind, resolved: never POLICY_DEFAULT after reading */
+    int conflict, status, meta, on_timeout;
+    usec_t timeout;
+    const char *query; /* shared query, encoded: "a=1&b=2"; NULL: none */
+};
+
+static inline struct request *batch_requests(const struct batch *batch)
+{
+    return (struct request *)batch->list.items;
+}
+
+/* Reads and checks the batch of a client document. `config` must outlive it.
+ * Whatever is wrong becomes a fault with its JSON Pointer; nothing was sent. */
+void batch_read_document(const struct config *config, const struct node *document,
+                         struct arena *arena, struct batch *ret_batch, struct faults *faults);
+
+/* GET /batch?url=U&url=U&merge=M...: `query` is the raw query string. Places are
+ * the member's name and number: "url 2". */
+void batch_read_query(const struct config *config, const char *query, size_t len,
+                      struct arena *arena, struct batch *ret_batch, struct faults *faults);
+
+/* Compiles an endpoint's batch that options_read() has filled. `variables` are the
+ * names a template may use: of the path, and forward->query. */
+void batch_compile(const struct config *config, struct batch *batch, const struct forward *forward,
+                   const struct strings *variables, struct arena *arena, struct faults *faults);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * Listeners, opened by us and by nobody else: libmicrohttpd never owns one, so
+ * no stop of it can harm them. Every worker watches all of them with
+ * EPOLLEXCLUSIVE and accepts in its own turn.
+ */
+#ifndef FRONT_LISTEN_H
+#define FRONT_LISTEN_H
+
+#include <sys/socket.h>
+
+#include "core/config.h"
+
+struct listener {
+    int fd;
+    const char *name; /* "127.0.0.1:8080" with the real port, "[::1]:80", "unix:/run/x.sock" */
+    bool local;       /* a unix socket */
+};
+
+struct listeners {
+    struct listener *items;
+    size_t count;
+};
+
+/* Opens all of `addresses` ("host:port", "[v6]:port", ":port", "unix:/path"; port 0:
+ * any). NULL when open; otherwise a sentence naming the address ("127.0.0.1:8080 is in
+ * use by another program"), and nothing stays open. Sockets are non-blocking, CLOEXEC.
+ * A stale unix socket file is replaced, a live one is "in use". */
+const char *listeners_open(const struct strings *addresses, struct arena *arena,
+                           struct listeners *ret_listeners);
+/* Closes them; unix socket files are removed. */
+void listeners_close(struct listeners *listeners);
+
+/* NULL when the syntax is right (for checks without opening). */
+const char *listen_check(const char *address);
+
+/* Accepts one connection: a descriptor (non-blocking, CLOEXEC, TCP_NODELAY), or
+ * -EAGAIN, or another -errno (-EMFILE, -ENFILE: see listen_shed). */
+int listen_accept(const struct listener *listener, struct sockaddr_storage *ret_peer,
+                  socklen_t *ret_len);
+/* Out of descriptors: gives up the one in `*reserve` for a moment to take a
+ * connection and close it, so that its client sees an end, not a hang. */
+void listen_shed(const struct listener *listener, int *reserve);
+
+#endif
