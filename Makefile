@@ -62,3 +62,96 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 .PHONY: clean
 clean:
 	rm -rf build
+
+# --- What this machine needs, from Debian packages -------------------------------
+
+.PHONY: deps deps-build deps-demo deps-test deps-bench
+deps: deps-test deps-bench
+deps-build deps-demo deps-test deps-bench: deps-%:
+	@packaging/deps.sh $*
+
+# --- Run ---------------------------------------------------------------------
+
+# Recursive, so that a fresh machine has its packages before flags are computed.
+.PHONY: demo
+demo: deps-demo
+	@$(MAKE) -s all
+	@ONCE="$(ONCE)" tests/demo/run.sh $(BUILD)/gatherd
+
+# --- Test --------------------------------------------------------------------
+
+PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
+
+.PHONY: test check-unit check-process lint check-asan check-tsan fuzz
+test: deps-test
+	@$(MAKE) all
+	@$(MAKE) lint
+	@$(MAKE) check-unit
+	@$(MAKE) check-process
+
+lint: $(BUILD)/gatherd
+	@$(PYTHON) tests/lint/lint.py $(BUILD)
+
+check-unit: $(UNIT_TESTS)
+	@for unit in $^; do $$unit > $$unit.log 2>&1 \
+		&& echo "ok   $$(basename $$unit): $$(grep -c '       OK ' $$unit.log) tests" \
+		|| { cat $$unit.log; echo "FAIL $$unit"; exit 1; }; done
+
+check-process: $(BUILD)/gatherd
+	@GATHERD=$(abspath $(BUILD)/gatherd) $(PYTEST) tests/process
+
+check-asan: export ASAN_OPTIONS = detect_leaks=1:detect_stack_use_after_return=1
+check-asan: deps-test
+	@$(MAKE) BUILD=build/asan SAN=address,undefined all
+	@$(MAKE) BUILD=build/asan SAN=address,undefined check-unit check-process
+
+check-tsan: export TSAN_OPTIONS = halt_on_error=1:second_deadlock_stack=1
+check-tsan: deps-test
+	@$(MAKE) BUILD=build/tsan SAN=thread all
+	@$(MAKE) BUILD=build/tsan SAN=thread check-unit check-process
+
+# libFuzzer, a few seconds per target from its seed corpus; what it finds stays in build/fuzz.
+FUZZ_BUILD := build/fuzz
+fuzz: deps-test
+	@$(MAKE) BUILD=$(FUZZ_BUILD) CC=clang-14 SAN=fuzzer-no-link,address,undefined $(FUZZERS:%=$(FUZZ_BUILD)/%)
+	@for target in $(FUZZERS); do name=$${target#fuzz_}; mkdir -p $(FUZZ_BUILD)/found/$$name; \
+		echo "fuzz $$name for $(FUZZ_SECONDS) s"; \
+		$(FUZZ_BUILD)/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+			-print_final_stats=1 -artifact_prefix=$(FUZZ_BUILD)/found/$$name/ \
+			$(FUZZ_BUILD)/found/$$name tests/fuzz/corpus/$$name > $(FUZZ_BUILD)/$$target.log 2>&1 \
+			|| { tail -40 $(FUZZ_BUILD)/$$target.log; exit 1; }; \
+		grep -h 'number_of_executed_units' $(FUZZ_BUILD)/$$target.log; done
+
+$(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LIBS)
+
+# --- Measure -------------------------------------------------------------------
+
+.PHONY: bench
+bench: deps-bench
+	@$(MAKE) -s all
+	@bench/run.sh
+
+# --- Habits ----------------------------------------------------------------------
+
+.PHONY: format docs
+format:
+	@find daemon tests bench -name '*.[ch]' -print0 | xargs -0 clang-format-14 -i
+
+docs: $(BUILD)/gatherd
+	$(BUILD)/gatherd --print-reference > docs/reference.md
+
+.PHONY: install uninstall
+install: $(BUILD)/gatherd
+	install -D -m 755 $(BUILD)/gatherd $(DESTDIR)$(PREFIX)/bin/gatherd
+	install -D -m 644 docs/man/gatherd.8 $(DESTDIR)$(PREFIX)/share/man/man8/gatherd.8
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/gatherd/conf.d
+	sed 's|/usr/bin/gatherd|$(PREFIX)/bin/gatherd|; s|/etc/gatherd|$(SYSCONFDIR)/gatherd|' systemd/gatherd.service \
+		> $(DESTDIR)$(UNITDIR)/gatherd.service
+	test -e $(DESTDIR)$(SYSCONFDIR)/gatherd/gatherd.yaml || \
+		install -m 644 conf/gatherd.yaml $(DESTDIR)$(SYSCONFDIR)/gatherd/gatherd.yaml
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/gatherd $(DESTDIR)$(PREFIX)/share/man/man8/gatherd.8 \
+		$(DESTDIR)$(UNITDIR)/gatherd.service

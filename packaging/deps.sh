@@ -1,0 +1,47 @@
+#!/bin/sh
+# Installs the Debian packages that a make target needs, and only what is missing.
+# Usage: deps.sh build|demo|test|bench ...
+set -eu
+
+build="gcc libc6-dev make pkg-config libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libyaml-dev libsystemd-dev"
+demo="python3 curl jq ca-certificates"
+tests="libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl clang-14 libclang-rt-14-dev clang-format-14 shellcheck binutils"
+bench="nginx-light libnginx-mod-http-lua lua-cjson python3-requests python3-aiohttp"
+
+wanted=""
+for group in "$@"; do
+    case "$group" in
+    build) wanted="$wanted $build" ;;
+    demo) wanted="$wanted $build $demo" ;;
+    test) wanted="$wanted $build $demo $tests" ;;
+    bench) wanted="$wanted $build $demo $bench" ;;
+    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench)" >&2; exit 2 ;;
+    esac
+done
+
+missing=""
+for package in $wanted; do
+    status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+    [ "$status" = "install ok installed" ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "This system has no apt-get; please install the equivalents of:$missing" >&2
+    exit 1
+fi
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null 2>&1; then
+        echo "Not root and no sudo; please run as root: apt-get install$missing" >&2
+        exit 1
+    fi
+    as_root="sudo"
+fi
+
+echo "Installing:$missing"
+# shellcheck disable=SC2086 # lists of packages are meant to be split
+{
+    $as_root apt-get update -q
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+} >&2
