@@ -87,13 +87,11 @@ void arena_scope_free(struct arena **arena)
     *arena = arena_free(*arena);
 }
 
-/* A chunk with room for `size` bytes; a sum that overflows asks for more than
- * there is, so that mem.h ends the process. */
 static char *add_chunk(struct arena *arena, size_t size)
 {
     size_t bytes;
     if (__builtin_add_overflow(size, sizeof(struct chunk), &bytes))
-        bytes = SIZE_MAX;
+        mem_exhausted();
     struct chunk *chunk = mem_resize(NULL, bytes, 1);
     chunk->older = arena->chunks;
     arena->chunks = chunk;
@@ -132,13 +130,14 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes))
-        bytes = SIZE_MAX;
+        mem_exhausted();
     return arena_alloc(arena, bytes);
 }
 
 char *arena_copy(struct arena *arena, const char *data, size_t len)
 {
-    assert(len < SIZE_MAX);
+    if (len == SIZE_MAX)
+        mem_exhausted();
     char *copy = take(arena, len + 1);
     arena->used += len + 1;
     if (len > 0)

@@ -8,14 +8,19 @@
 #include <string.h>
 #include <unistd.h>
 
-static void *require(void *memory)
+void mem_exhausted(void)
 {
     static const char message[] = "gatherd: out of memory\n";
-    if (memory)
-        return memory;
     if (write(STDERR_FILENO, message, sizeof message - 1) < 0)
         abort(); /* nowhere to say it; the end is the same */
     abort();
+}
+
+static void *require(void *memory)
+{
+    if (!memory)
+        mem_exhausted();
+    return memory;
 }
 
 void *mem_new(size_t size)
@@ -27,13 +32,15 @@ void *mem_resize(void *old, size_t count, size_t size)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes))
-        return require(NULL);
+        mem_exhausted();
     return require(realloc(old, bytes > 0 ? bytes : 1));
 }
 
 char *mem_copy(const char *data, size_t len)
 {
-    char *copy = require(len < SIZE_MAX ? malloc(len + 1) : NULL);
+    if (len == SIZE_MAX)
+        mem_exhausted();
+    char *copy = require(malloc(len + 1));
     if (len > 0)
         memcpy(copy, data, len);
     copy[len] = '\0';

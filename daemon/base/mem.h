@@ -20,6 +20,9 @@ void *mem_resize(void *old, size_t count, size_t size) __attribute__((returns_no
 char *mem_copy(const char *data, size_t len) __attribute__((returns_nonnull));
 char *mem_string(const char *string) __attribute__((returns_nonnull));
 
+/* How all of these end when there is no memory; also for a size that overflows. */
+_Noreturn void mem_exhausted(void);
+
 /* Frees at the end of the scope:  scope_free char *name = mem_string("x");  */
 #define scope_free       __attribute__((cleanup(mem_scope_free)))
 #define scope_with(done) __attribute__((cleanup(done)))
