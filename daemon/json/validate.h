@@ -30,7 +30,7 @@ enum json_fault {
     JSON_BAD_ESCAPE,   /* a backslash followed by the wrong thing */
     JSON_CONTROL_CHAR, /* below 0x20, inside a string */
     JSON_TOO_DEEP,
-    JSON_TRAILING,     /* something other than white space after the value */
+    JSON_TRAILING, /* something other than white space after the value */
 };
 
 #define JSON_DEPTH_MAX 4096 /* the largest depth budget one may ask for */
