@@ -1,0 +1,46 @@
+/*
+ * The kernel refuses an affinity set that is smaller than its own, whose size
+ * it does not tell, so the set doubles until it fits. If the soft limit cannot
+ * be raised (a seccomp filter may forbid it) the daemon lives with what it has.
+ */
+#include "sys/limits.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/resource.h>
+
+#include "base/mem.h"
+
+int limits_raise_open_files(uint64_t *ret_limit)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return -errno;
+    struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    if (limit.rlim_cur < limit.rlim_max && setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        limit = raised;
+    *ret_limit = limit.rlim_cur;
+    return 0;
+}
+
+/* 0 when the set is too small, else the count. */
+static unsigned count_in_set_of(size_t cpus)
+{
+    size_t size = CPU_ALLOC_SIZE(cpus);
+    scope_free cpu_set_t *set = mem_new(size);
+    if (sched_getaffinity(0, size, set) != 0)
+        return 0;
+    return (unsigned)CPU_COUNT_S(size, set);
+}
+
+unsigned limits_cpus(void)
+{
+    enum { FIRST = 1024, LAST = 1 << 20 };
+    for (size_t cpus = FIRST; cpus <= LAST; cpus *= 2) {
+        unsigned count = count_in_set_of(cpus);
+        if (count > 0)
+            return count;
+    }
+    return 1;
+}

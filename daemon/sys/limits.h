@@ -1,0 +1,16 @@
+/* What this process may use of the machine. */
+#ifndef SYS_LIMITS_H
+#define SYS_LIMITS_H
+
+#include <stdint.h>
+
+#include "base/errors.h"
+
+/* Raises the soft limit of open descriptors to the hard one; the result is the
+ * limit in force, raised or not. 0 or -errno. */
+int must_check limits_raise_open_files(uint64_t *ret_limit);
+
+/* CPUs this process may run on; at least 1. */
+unsigned limits_cpus(void);
+
+#endif
