@@ -16,22 +16,25 @@ enum node_kind { NODE_NULL, NODE_BOOL, NODE_NUMBER, NODE_STRING, NODE_LIST, NODE
 
 struct node {
     enum node_kind kind;
-    struct node *parent;      /* NULL at the top */
-    struct node *first, *next; /* children of lists and maps, in order */
-    size_t count;             /* of children */
-    size_t position;          /* among its siblings, from 0 */
-    const char *key;          /* in a map; no NUL inside */
-    const char *text;         /* scalars: decoded string, number as written, true/false */
-    size_t text_len;          /* strings may contain NUL in documents */
-    const char *raw;          /* the value's JSON bytes; NULL in YAML */
+    struct node *parent;       /* NULL at the top */
+    struct node *first, *last; /* children of lists and maps, in order */
+    struct node *next;         /* the sibling after this one */
+    size_t count;              /* of children */
+    size_t position;           /* among its siblings, from 0 */
+    const char *key;           /* in a map; no NUL inside */
+    const char *text;          /* scalars: decoded string, number as written, true/false */
+    size_t text_len;           /* strings may contain NUL in documents */
+    const char *raw;           /* the value's JSON bytes; NULL in YAML */
     size_t raw_len;
-    const char *file;         /* YAML: where it stands; NULL in documents */
-    unsigned line, column;    /* from 1: of the value */
+    const char *file;              /* YAML: where it stands; NULL in documents */
+    unsigned line, column;         /* from 1: of the value */
     unsigned key_line, key_column; /* of its key, in maps */
 };
 
 /* A new child at the end of `parent` (NULL: a root). */
 struct node *node_add(struct arena *arena, struct node *parent, enum node_kind kind);
+/* Puts a node that belongs nowhere (or no longer does) at the end of `parent`. */
+void node_append(struct node *parent, struct node *child);
 /* The member called `key`, or NULL. */
 const struct node *node_get(const struct node *map, const char *key);
 const char *node_kind_text(enum node_kind kind); /* "a list", "a string" */

@@ -16,7 +16,8 @@ bool units_size(const char *text, uint64_t *ret_bytes);
 /* "12": digits only. */
 bool units_count(const char *text, uint64_t *ret_count);
 
-/* The shortest exact form that the readers above accept. */
+/* Exact, in the largest unit that needs no fraction ("90s", "1500ms", "0.25ms"); the
+ * readers above accept it. Cut at cap; 32 bytes always suffice. */
 void units_print_duration(usec_t span, char *out, size_t cap);
 void units_print_size(uint64_t bytes, char *out, size_t cap);
 
