@@ -156,7 +156,6 @@ void loop_unwatch(struct loop *loop, struct watch *watch)
         /* Fails if the descriptor was closed: then the entry went with it. */
         (void)control(loop, EPOLL_CTL_DEL, watch->slot, 0, 0);
         slot->watch = NULL;
-        slot->generation++;
     }
     watch->active = false;
     loop->watching--;

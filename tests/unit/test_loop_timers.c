@@ -242,7 +242,7 @@ static void set_four_late(struct timer *timer)
     for (size_t i = 0; i < 4; i++)
         loop_set(loop, &late[i].timer, 4 - i, ring_in_order);
     loop_clear(loop, &late[0].timer);
-    loop_set(loop, &late[2].timer, clock_now() + 3600 * USEC_PER_SEC, ring_in_order);
+    loop_set(loop, &late[3].timer, clock_now() + 3600 * USEC_PER_SEC, ring_in_order);
 }
 
 static void late_ones_may_be_changed(void **state)
@@ -256,11 +256,11 @@ static void late_ones_may_be_changed(void **state)
     turn(loop);
     assert_int_equal(rung, 0);
     turn(loop);
-    assert_int_equal(late[3].order, 1); /* due at 1 */
+    assert_int_equal(late[2].order, 1); /* due at 2 */
     assert_int_equal(late[1].order, 2); /* due at 3 */
     assert_int_equal(rung, 2);
-    assert_true(late[2].timer.position != 0);
-    loop_clear(loop, &late[2].timer);
+    assert_true(late[3].timer.position != 0);
+    loop_clear(loop, &late[3].timer);
     loop_free(loop);
 }
 
