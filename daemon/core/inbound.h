@@ -23,4 +23,14 @@ struct inbound {
 bool inbound_query(struct arena *arena, const struct inbound *inbound, const char *name,
                    const char **ret_data, size_t *ret_len);
 
+/* Iterates the members of a query string, decoded; borrowed or from the arena,
+ * not terminated. Start with *position at its first byte. */
+struct inbound_member {
+    const char *name, *value;
+    size_t name_len, value_len;
+    bool sound; /* false: its percent-encoding is broken, the rest means nothing */
+};
+bool inbound_next_member(struct arena *arena, const char **position, const char *end,
+                         struct inbound_member *ret_member);
+
 #endif

@@ -35,7 +35,8 @@ void template_expand(const struct template *compiled, template_lookup_fn *lookup
 
 /* Percent-encodes everything but unreserved characters (RFC 3986 2.3). */
 void template_encode(const char *data, size_t len, struct buffer *out);
-/* Decodes triplets in place of an arena copy; false on a bad triplet. Plus is a plus. */
+/* Decodes triplets into an arena copy, terminated; without triplets ret_data is
+ * `data` itself. False on a bad triplet. Plus is a plus. */
 bool template_decode(struct arena *arena, const char *data, size_t len, const char **ret_data,
                      size_t *ret_len);
 

@@ -34,9 +34,23 @@ const char *url_parse(struct arena *arena, const char *text, struct url *ret_url
  * (split at '/' and '\') is refused. */
 const char *url_check_target(const char *target, size_t len);
 
+/* The length of a target's path: up to '?' or the end. */
+size_t url_path_length(const char *target, size_t len);
+
 /* True when `path` (up to '?' or the end) matches a glob: '*' is any run inside one
  * segment, '**' any run of segments, also none. Percent-encoded unreserved
- * characters in the path compare as what they stand for. */
+ * characters in the path compare as what they stand for. An encoded slash or
+ * backslash ends what a '*' may match: some servers decode it. */
 bool url_path_matches(const char *glob, const char *path, size_t path_len);
+
+/* RFC 3986 2.3: letters, digits, "-._~". */
+bool url_is_unreserved(char byte);
+/* The byte of the triplet at `at`, or -1 when there is none before `end`. */
+int url_triplet(const char *at, const char *end);
+
+/* Reads one character of a path for comparing, and moves on: a byte, also where an
+ * unreserved one is percent-encoded; URL_ENCODED plus the byte for other triplets. */
+#define URL_ENCODED 0x100u
+unsigned url_next_character(const char **at, const char *end);
 
 #endif
