@@ -1,0 +1,47 @@
+/*
+ * What is wrong with the head of a request, as HTTP and as something a web page
+ * may have caused. Values in, verdict out: no connection is needed.
+ *
+ * libmicrohttpd lets several malformed heads through that another server in the
+ * chain could read differently (request smuggling), and a local daemon must not
+ * do the bidding of whatever page a browser shows.
+ */
+#ifndef FRONT_CHECKS_H
+#define FRONT_CHECKS_H
+
+#include "core/header.h"
+#include "core/options.h"
+
+struct head {
+    const char *method;
+    const char *version; /* "HTTP/1.1" */
+    const char *target;  /* raw, as it was sent */
+    const struct header_list *fields; /* all of them, duplicates too, in order */
+};
+
+struct verdict {
+    unsigned status; /* 0: nothing wrong */
+    const char *detail;
+    bool broken; /* where the next request would begin is not known: close */
+};
+
+/* How long the body is, once check_message() has found nothing wrong. */
+struct body_framing {
+    bool chunked;
+    uint64_t length; /* without chunked; 0: no body */
+    bool expects_continue;
+};
+
+/* Method, target, field names, Host, Content-Length, Transfer-Encoding, Expect. */
+struct verdict check_message(const struct head *head, struct body_framing *ret_framing);
+
+/* Host against the list of names this daemon answers to (empty: all); ports are
+ * not compared. 421 when it is another. */
+struct verdict check_host(const struct head *head, const struct strings *hosts);
+
+/* Origin and Sec-Fetch-Site: 403 for a page of another site that `origins` does not
+ * list. *ret_allowed is the listed origin (borrowed from the list) or NULL. */
+struct verdict check_origin(const struct head *head, const struct strings *origins,
+                            const char **ret_allowed);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * One client's connection, from accept to close: the deadline of what it is
+ * doing, the watch that tells when its client leaves, and the exchange that is
+ * under way on it. libmicrohttpd owns the descriptor; we only watch it, write a
+ * last reply that libmicrohttpd cannot write any more, and shut it down.
+ * All on the owning thread.
+ */
+#ifndef FRONT_CONNECTION_H
+#define FRONT_CONNECTION_H
+
+#include <microhttpd.h>
+
+#include "back/fanout.h"
+#include "base/loop.h"
+
+struct exchange;
+struct connection;
+
+/* What the connections of one thread share. */
+struct front {
+    struct loop *loop;
+    const struct fanout_engine *engine;
+    struct config *config; /* in force now; a reference of its own */
+    struct connection *first;
+    size_t count; /* of connections */
+    bool draining;
+    bool due; /* libmicrohttpd has work that its descriptor does not show */
+    void (*client_left)(struct connection *connection);
+};
+
+enum connection_phase {
+    CONNECTION_FRESH, /* nothing of a request seen yet */
+    CONNECTION_HEAD,  /* request line seen, fields awaited */
+    CONNECTION_BODY,
+    CONNECTION_WORK,  /* the fan-out keeps its own deadline */
+    CONNECTION_REPLY,
+    CONNECTION_IDLE,  /* kept alive between two requests */
+};
+
+struct connection {
+    struct front *front;
+    struct MHD_Connection *mhd;
+    struct connection *previous, *next;
+    struct exchange *exchange; /* NULL between two */
+    enum connection_phase phase;
+    int fd;           /* libmicrohttpd's */
+    bool gone;        /* the client has closed its side */
+    usec_t deadline;  /* of the phase */
+    struct timer timer; /* fires at the deadline or before: then it is set anew */
+    struct watch watch;
+};
+
+/* From libmicrohttpd's start and end of a connection. */
+struct connection *connection_open(struct front *front, struct MHD_Connection *mhd);
+void connection_close(struct connection *connection);
+
+struct connection *connection_of(struct MHD_Connection *mhd);
+
+/* Enters a phase and sets its deadline by the limits in force. */
+void connection_enter(struct connection *connection, enum connection_phase phase);
+
+/* Ends it now. `status` other than 0: with a short reply, for a request that was not
+ * answered at all yet. libmicrohttpd notices and closes. */
+void connection_cut(struct connection *connection, unsigned status);
+
+/* While the daemon stops, what is not in use gets only a moment more. */
+void connection_hasten(struct connection *connection);
+
+#endif

@@ -1,0 +1,320 @@
+/*
+ * libmicrohttpd calls the access handler once with the head, then with each
+ * piece of the body, then with nothing more to come, and again after a resume.
+ * The head is judged in the first call. Yet a reply queued there makes
+ * libmicrohttpd close the connection, so a verdict waits for the later call
+ * unless the rest of the request cannot or should not be read.
+ *
+ * A refused request's body is read and dropped up to twice the limit: closing
+ * while the client still sends would destroy the reply on its way.
+ *
+ * While its fan-out runs the exchange is suspended; the answer is kept, the
+ * connection resumed, and the reply queued when libmicrohttpd calls again.
+ *
+ * Invariants: `suspended` holds exactly between suspending and resuming; at most
+ * one of `fanout` and `answer` is set; `arena` is ours until the fan-out takes it.
+ */
+#include "front/intake.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/mem.h"
+#include "front/api.h"
+#include "front/checks.h"
+#include "front/reply.h"
+
+struct exchange {
+    struct connection *connection;
+    struct config *config; /* the one it began with */
+    struct arena *arena;   /* NULL once the fan-out has it */
+    struct inbound *inbound;
+    struct buffer body;
+    uint64_t received; /* of the body, kept or dropped */
+    struct fanout *fanout;
+    struct answer *answer;
+    const char *allow_origin; /* lives in config */
+    bool head_seen, begun, suspended, close;
+};
+
+static void exchange_free(struct exchange *exchange)
+{
+    struct connection *connection = exchange->connection;
+    assert(!exchange->suspended);
+    if (exchange->fanout)
+        fanout_cancel(exchange->fanout);
+    connection->exchange = NULL;
+    answer_free(exchange->answer);
+    buffer_done(&exchange->body);
+    arena_free(exchange->arena);
+    config_unref(exchange->config);
+    free(exchange);
+}
+
+void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
+{
+    struct front *front = cls;
+    struct connection *connection = connection_of(mhd);
+    struct exchange *exchange = mem_new(sizeof *exchange);
+    intake_forget(connection);
+    exchange->connection = connection;
+    exchange->config = config_ref(front->config);
+    exchange->arena = arena_new();
+    buffer_init(&exchange->body, exchange->config->limits.request_body);
+    struct inbound *inbound = arena_alloc(exchange->arena, sizeof *inbound);
+    inbound->target = arena_string(exchange->arena, target);
+    const char *mark = strchr(inbound->target, '?');
+    inbound->query = mark ? mark + 1 : "";
+    inbound->deadline = USEC_NEVER;
+    exchange->inbound = inbound;
+    connection->exchange = exchange;
+    connection_enter(connection, CONNECTION_HEAD);
+    return exchange;
+}
+
+/* ---- the head ---- */
+
+struct gathering {
+    struct exchange *exchange;
+    size_t size; /* of the head in bytes, as it was sent */
+};
+
+static enum MHD_Result gather_field(void *cls, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    (void)kind;
+    struct gathering *gathering = cls;
+    struct exchange *exchange = gathering->exchange;
+    struct arena *arena = exchange->arena;
+    const char *text = value ? value : "";
+    gathering->size += strlen(name) + strlen(text) + strlen(": \r\n");
+    header_add(arena, &exchange->inbound->headers, arena_string(arena, name),
+               arena_string(arena, text));
+    return MHD_YES;
+}
+
+static void gather(struct exchange *exchange, const char *method, const char *version,
+                   struct gathering *ret_gathering)
+{
+    struct inbound *inbound = exchange->inbound;
+    *ret_gathering = (struct gathering){.exchange = exchange};
+    inbound->method = arena_string(exchange->arena, method);
+    ret_gathering->size = strlen(method) + strlen(inbound->target) + strlen(version) +
+                          strlen("  \r\n\r\n");
+    MHD_get_connection_values(exchange->connection->mhd, MHD_HEADER_KIND, gather_field,
+                              ret_gathering);
+}
+
+static struct verdict judge(struct exchange *exchange, const char *version, size_t size,
+                            struct body_framing *framing)
+{
+    const struct config *config = exchange->config;
+    const struct inbound *inbound = exchange->inbound;
+    struct head head = {
+        .method = inbound->method,
+        .version = version,
+        .target = inbound->target,
+        .fields = &inbound->headers,
+    };
+    if (size > config->limits.request_header || inbound->headers.count > INTAKE_FIELDS_MAX)
+        return (struct verdict){431, "the request's header is larger than allowed", true};
+    struct verdict verdict = check_message(&head, framing);
+    if (verdict.status == 0)
+        verdict = check_host(&head, &config->hosts);
+    if (verdict.status == 0)
+        verdict = check_origin(&head, &config->origins, &exchange->allow_origin);
+    return verdict;
+}
+
+static struct answer *answer_too_large(void)
+{
+    return answer_problem(413, "the request's body is larger than allowed");
+}
+
+static enum MHD_Result send_answer(struct exchange *exchange)
+{
+    struct connection *connection = exchange->connection;
+    struct reply_manner manner = {
+        .close = exchange->close || connection->front->draining,
+        .varies_by_origin = exchange->config->origins.count > 0,
+        .allow_origin = exchange->allow_origin,
+    };
+    struct answer *answer = exchange->answer;
+    exchange->answer = NULL;
+    connection_enter(connection, CONNECTION_REPLY);
+    return reply_send(connection->mhd, answer, &manner);
+}
+
+/* A verdict that waits costs reading the body; where that is too much, or the client
+ * waits to be asked for it, the reply goes out now and the connection ends. */
+static bool must_reply_now(const struct exchange *exchange, const struct verdict *verdict,
+                           const struct body_framing *framing)
+{
+    if (verdict->broken || verdict->status == 417)
+        return true;
+    return framing->expects_continue ||
+           framing->length > 2 * exchange->config->limits.request_body;
+}
+
+static enum MHD_Result take_head(struct exchange *exchange, const char *method,
+                                 const char *version)
+{
+    struct gathering gathering;
+    struct body_framing framing = {.chunked = false};
+    exchange->head_seen = true;
+    gather(exchange, method, version, &gathering);
+    struct verdict verdict = judge(exchange, version, gathering.size, &framing);
+    if (verdict.status != 0)
+        exchange->answer = answer_problem(verdict.status, verdict.detail);
+    else if (framing.length > exchange->config->limits.request_body)
+        exchange->answer = answer_too_large();
+    else
+        exchange->answer = api_answer_head(exchange->config, exchange->inbound);
+    if (exchange->answer && must_reply_now(exchange, &verdict, &framing)) {
+        exchange->close = true;
+        return send_answer(exchange);
+    }
+    connection_enter(exchange->connection, CONNECTION_BODY);
+    return MHD_YES;
+}
+
+/* ---- the body ---- */
+
+static enum MHD_Result take_body(struct exchange *exchange, const char *data, size_t *size)
+{
+    uint64_t limit = exchange->config->limits.request_body;
+    exchange->received += *size;
+    if (!exchange->answer && exchange->received > limit) {
+        buffer_done(&exchange->body);
+        exchange->answer = answer_too_large();
+    }
+    if (!exchange->answer) {
+        buffer_append(&exchange->body, data, *size);
+        if (buffer_status(&exchange->body) != 0)
+            exchange->answer = answer_problem(503, "there is no memory for the request's body");
+    } else if (exchange->received > 2 * limit) {
+        connection_cut(exchange->connection, 413);
+    }
+    *size = 0;
+    return MHD_YES;
+}
+
+/* The arena frees the body, whoever has the arena by then. */
+static void keep_body(struct exchange *exchange)
+{
+    size_t len = 0;
+    char *body = buffer_take(&exchange->body, &len);
+    if (body)
+        arena_defer(exchange->arena, free, body);
+    exchange->inbound->body = body ? body : "";
+    exchange->inbound->body_len = len;
+}
+
+/* ---- the work ---- */
+
+static void resume(struct exchange *exchange)
+{
+    if (!exchange->suspended)
+        return;
+    exchange->suspended = false;
+    exchange->connection->front->due = true;
+    MHD_resume_connection(exchange->connection->mhd);
+}
+
+static void take_answer(void *ctx, struct answer *answer)
+{
+    struct exchange *exchange = ctx;
+    exchange->fanout = NULL;
+    exchange->answer = answer;
+    resume(exchange);
+}
+
+static void start_fanout(struct exchange *exchange, const struct batch *batch)
+{
+    struct arena *arena = exchange->arena;
+    exchange->arena = NULL;
+    struct fanout *fanout = fanout_start(exchange->connection->front->engine, exchange->config,
+                                         batch, exchange->inbound, arena, take_answer, exchange);
+    if (!exchange->answer)
+        exchange->fanout = fanout;
+}
+
+/* The request is complete. */
+static void begin_work(struct exchange *exchange)
+{
+    const struct batch *batch = NULL;
+    exchange->begun = true;
+    connection_enter(exchange->connection, CONNECTION_WORK);
+    if (exchange->answer)
+        return;
+    keep_body(exchange);
+    exchange->answer =
+        api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch);
+    if (!exchange->answer && !exchange->connection->gone)
+        start_fanout(exchange, batch);
+}
+
+enum MHD_Result intake_handle(void *cls, struct MHD_Connection *mhd, const char *url,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_size, void **context)
+{
+    (void)cls;
+    (void)url;
+    struct exchange *exchange = *context;
+    if (!exchange->head_seen)
+        return take_head(exchange, method, version);
+    if (*upload_size > 0)
+        return take_body(exchange, upload, upload_size);
+    if (!exchange->begun)
+        begin_work(exchange);
+    if (exchange->answer)
+        return send_answer(exchange);
+    if (!exchange->fanout)
+        return MHD_NO; /* nobody is there to read a reply */
+    exchange->suspended = true;
+    MHD_suspend_connection(mhd);
+    return MHD_YES;
+}
+
+/* ---- the end ---- */
+
+void intake_forget(struct connection *connection)
+{
+    if (connection->exchange)
+        exchange_free(connection->exchange);
+}
+
+void intake_completed(void *cls, struct MHD_Connection *mhd, void **context,
+                      enum MHD_RequestTerminationCode reason)
+{
+    (void)cls;
+    (void)reason; /* it never says that the client has left */
+    struct connection *connection = connection_of(mhd);
+    *context = NULL;
+    intake_forget(connection);
+    connection_enter(connection, CONNECTION_IDLE);
+}
+
+static void end_fanout(struct exchange *exchange)
+{
+    fanout_cancel(exchange->fanout);
+    exchange->fanout = NULL;
+    resume(exchange);
+}
+
+void intake_client_left(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    if (exchange && exchange->fanout)
+        end_fanout(exchange);
+}
+
+void intake_give_up(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    if (!exchange || !exchange->fanout)
+        return;
+    exchange->answer = answer_problem(503, "the daemon is stopping");
+    end_fanout(exchange);
+}

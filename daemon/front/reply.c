@@ -1,0 +1,87 @@
+/*
+ * One response object per reply, destroyed as soon as it is queued, so that
+ * libmicrohttpd holds the last reference and frees the body when it is sent.
+ * A plain buffer, because libmicrohttpd then sends header and body in one go.
+ *
+ * Fields that libmicrohttpd writes itself are never taken from an answer.
+ */
+#include "front/reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/log.h"
+
+static bool is_framing_field(const char *name)
+{
+    static const char *const names[] = {"Connection", "Content-Length", "Date", "Keep-Alive",
+                                        "Transfer-Encoding"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static size_t header_size(const struct header_list *headers)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < headers->count; i++)
+        size += strlen(headers->items[i].name) + strlen(headers->items[i].value) + 4;
+    return size;
+}
+
+static struct MHD_Response *make_response(struct answer *answer)
+{
+    if (!answer->body)
+        return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer_with_free_callback(answer->body_len, answer->body, free);
+    if (response)
+        answer->body = NULL;
+    return response;
+}
+
+/* An empty value cannot be added; leaving the field out says the same. */
+static void add(struct MHD_Response *response, const char *name, const char *value)
+{
+    if (value[0] != '\0' && MHD_add_response_header(response, name, value) != MHD_YES)
+        log_debug("a reply went without its field %s", name);
+}
+
+static void add_fields(struct MHD_Response *response, const struct answer *answer,
+                       const struct reply_manner *manner)
+{
+    for (size_t i = 0; i < answer->headers.count; i++) {
+        const struct header *field = &answer->headers.items[i];
+        if (!is_framing_field(field->name))
+            add(response, field->name, field->value);
+    }
+    if (manner->close)
+        add(response, "Connection", "close");
+    if (manner->varies_by_origin)
+        add(response, "Vary", "Origin");
+    if (manner->allow_origin) {
+        add(response, "Access-Control-Allow-Origin", manner->allow_origin);
+        add(response, "Access-Control-Expose-Headers",
+            "Aggregate-Status, Proxy-Status, Retry-After, Server-Timing");
+    }
+}
+
+enum MHD_Result reply_send(struct MHD_Connection *mhd, struct answer *answer,
+                           const struct reply_manner *manner)
+{
+    if (header_size(&answer->headers) > REPLY_HEADER_MAX) {
+        answer_free(answer);
+        answer = answer_problem(502, "the reply's header would be larger than allowed");
+    }
+    struct MHD_Response *response = make_response(answer);
+    enum MHD_Result queued = MHD_NO;
+    if (response) {
+        add_fields(response, answer, manner);
+        queued = MHD_queue_response(mhd, answer->status, response);
+        MHD_destroy_response(response);
+    }
+    answer_free(answer);
+    return queued;
+}

@@ -1,0 +1,24 @@
+/* An answer becomes libmicrohttpd's response. */
+#ifndef FRONT_REPLY_H
+#define FRONT_REPLY_H
+
+#include <microhttpd.h>
+
+#include "core/answer.h"
+
+/* Bytes of field lines a reply may have; the connection's memory has room for as many
+ * beside the largest request head. */
+#define REPLY_HEADER_MAX 8192
+
+struct reply_manner {
+    bool close;               /* the last one on its connection */
+    bool varies_by_origin;    /* some origins are allowed */
+    const char *allow_origin; /* this one is; or NULL */
+};
+
+/* Queues the reply; from the access handler only. Takes the answer; its body goes to
+ * libmicrohttpd without a copy. MHD_NO: nothing was queued, the connection closes. */
+enum MHD_Result reply_send(struct MHD_Connection *mhd, struct answer *answer,
+                           const struct reply_manner *manner);
+
+#endif
