@@ -22,14 +22,15 @@ enum outcome_code {
 
 struct outcome {
     enum outcome_code code;
-    unsigned status;     /* of the reply; 0 without one */
-    char *head;          /* the reply's field lines "Name: value\r\n"...; malloc'd or NULL */
+    unsigned status; /* of the reply; 0 without one */
+    char *head;      /* the reply's field lines "Name: value\r\n"..., without Content-Encoding
+                      * when the body was decoded; malloc'd or NULL */
     size_t head_len;
-    char *body;          /* malloc'd or NULL; decoded when a coding was asked for */
+    char *body; /* malloc'd or NULL; decoded when a coding was asked for */
     size_t body_len;
-    const char *detail;  /* more about a failure; lives as long as the job; or NULL */
-    usec_t elapsed;      /* from dispatch to the last byte */
-    unsigned attempts;   /* connections tried; 0: never sent */
+    const char *detail; /* more about a failure; lives as long as the job; or NULL */
+    usec_t elapsed;     /* from dispatch to the last byte */
+    unsigned attempts;  /* connections tried; 0: never sent */
 };
 
 /* Frees what it holds and makes it OUTCOME_NONE. */
@@ -37,10 +38,10 @@ void outcome_done(struct outcome *outcome);
 /* Moves: the source is OUTCOME_NONE afterwards. */
 struct outcome outcome_take(struct outcome *outcome);
 
-const char *outcome_text(enum outcome_code code);     /* "dns_error" */
+const char *outcome_text(enum outcome_code code); /* "dns_error" */
 const char *outcome_sentence(enum outcome_code code);
-unsigned outcome_status(enum outcome_code code);      /* the status a code stands for */
-bool outcome_registered(enum outcome_code code);      /* an RFC 9209 proxy error type */
+unsigned outcome_status(enum outcome_code code); /* the status a code stands for; 0: none */
+bool outcome_registered(enum outcome_code code); /* an RFC 9209 proxy error type */
 
 /* The first value of a reply field (borrowed, not terminated); false when absent. */
 bool outcome_header(const struct outcome *outcome, const char *name, const char **ret_value,
