@@ -33,8 +33,9 @@ struct job {
     struct part *parts; /* in declared order */
     size_t count, waiting, ok, failed, skipped;
     bool complete;
-    bool expired;        /* the batch's deadline ended it */
-    struct part *decider; /* the failure that ended the batch, or NULL */
+    bool expired;         /* the batch's deadline ended it */
+    struct part *decider; /* why there is no full reply: the failure that ended the batch, or the
+                           * first one (required before optional) when nothing succeeded; or NULL */
     usec_t started, ended;
 };
 
@@ -43,13 +44,23 @@ void job_init(struct job *job, const struct config *config, const struct batch *
 void job_done(struct job *job); /* frees the outcomes */
 
 /* Takes the outcome of part `index` and judges it: HTTP status against `success`,
- * body against the merge (JSON, depth, type). Returns true when the job is
- * complete now; parts still waiting are then skipped, and the caller cancels
- * them. Outcomes that come later are freed and change nothing. */
+ * body against the merge (JSON, depth, type). Returns true when this made the job
+ * complete; parts still waiting are then skipped, and the caller cancels them.
+ * Outcomes that come later are freed, change nothing and return false. */
 bool job_settle(struct job *job, size_t index, struct outcome *outcome, usec_t now);
 
 /* The batch's deadline has passed: what waits has failed with http_response_timeout
  * (under `onTimeout: partial` as if optional). The job is complete afterwards. */
 void job_expire(struct job *job, usec_t now);
+
+/* A part that succeeded turned out to be unusable when the job was merged: it has
+ * failed with `failure` and is the decider now. */
+void job_reject(struct job *job, size_t index, enum outcome_code failure);
+
+/* What a part puts into a merged reply: its value, when it failed its `default`,
+ * or nothing (len 0). */
+struct json_span part_value(const struct part *part);
+/* True when no failure of the part can fail the batch as long as others succeed. */
+bool part_is_optional(const struct job *job, const struct part *part);
 
 #endif

@@ -1,0 +1,234 @@
+/*
+ * The state machine of one fan-out. Every part leaves PART_WAITING exactly once;
+ * the four counters always add up to `count`. The job is complete when nothing
+ * waits any more, and a required failure under `all` or the deadline makes that
+ * happen at once: what still waits is then skipped or failed.
+ *
+ * A part is judged when its outcome arrives, so that a failure under `all` is
+ * known as early as possible and the merge only ever sees checked values.
+ */
+#include "core/job.h"
+
+#include <string.h>
+
+enum { NO_CONTENT = 204, NOT_MODIFIED = 304 };
+
+void job_init(struct job *job, const struct config *config, const struct batch *batch,
+              struct arena *arena, usec_t now)
+{
+    size_t count = batch->list.count;
+    *job = (struct job){
+        .config = config,
+        .batch = batch,
+        .arena = arena,
+        .parts = arena_array(arena, count, sizeof(struct part)),
+        .count = count,
+        .waiting = count,
+        .complete = count == 0,
+        .started = now,
+        .ended = now,
+    };
+    for (size_t i = 0; i < count; i++)
+        job->parts[i].request = &batch_requests(batch)[i];
+}
+
+void job_done(struct job *job)
+{
+    for (size_t i = 0; i < job->count; i++)
+        outcome_done(&job->parts[i].outcome);
+}
+
+struct json_span part_value(const struct part *part)
+{
+    if (part->state == PART_OK)
+        return part->value;
+    if (part->state == PART_FAILED && part->request->fallback)
+        return (struct json_span){part->request->fallback, part->request->fallback_len};
+    return (struct json_span){NULL, 0};
+}
+
+bool part_is_optional(const struct job *job, const struct part *part)
+{
+    return job->batch->policy != POLICY_ALL || part->request->optional || part->request->fallback;
+}
+
+static bool status_is_success(const struct success *success, unsigned status)
+{
+    if (status / 100 < 32 && (success->classes >> (status / 100) & 1) != 0)
+        return true;
+    for (size_t i = 0; i < success->count; i++) {
+        if (success->statuses[i] == status)
+            return true;
+    }
+    return false;
+}
+
+/* Why a body is not JSON, in words. A coding that nobody asked for is the usual
+ * reason for bytes that make no sense, so it is named. */
+static const char *describe_bad_json(struct arena *arena, const struct outcome *outcome,
+                                     const struct json_verdict *verdict)
+{
+    const char *coding;
+    size_t len;
+    const char *fault = json_fault_text(verdict->fault);
+    if (!outcome_header(outcome, "Content-Encoding", &coding, &len))
+        return arena_printf(arena, "%s at byte %zu", fault, verdict->offset);
+    return arena_printf(arena, "%s at byte %zu; the body has a content coding nobody asked for",
+                        fault, verdict->offset);
+}
+
+/* Validates the body and finds its value. False, with the failure set, when it is not JSON. */
+static bool read_json(struct job *job, struct part *part)
+{
+    struct outcome *outcome = &part->outcome;
+    if (outcome->body_len == 0 || outcome->status == NO_CONTENT || outcome->status == NOT_MODIFIED)
+        return true;
+    unsigned depth = (unsigned)job->config->limits.json_depth;
+    struct json_verdict verdict = json_validate(outcome->body, outcome->body_len, depth);
+    if (verdict.fault != JSON_VALID) {
+        outcome->detail = describe_bad_json(job->arena, outcome, &verdict);
+        part->failure = OUTCOME_INVALID_JSON;
+        return false;
+    }
+    part->type = verdict.type;
+    part->value = (struct json_span){outcome->body + verdict.start, verdict.end - verdict.start};
+    return true;
+}
+
+static bool type_fits(struct job *job, struct part *part)
+{
+    if (part->type == JSON_NONE)
+        return true;
+    if (job->batch->merge == MERGE_SHALLOW && part->type != JSON_OBJECT)
+        part->outcome.detail = "merge: shallow needs an object";
+    else if (job->batch->merge == MERGE_CONCAT && part->type != JSON_ARRAY)
+        part->outcome.detail = "merge: concat needs an array";
+    else
+        return true;
+    part->failure = OUTCOME_MERGE_TYPE;
+    return false;
+}
+
+/* An envelope shows every reply, so a body that claims to be JSON is looked at
+ * whatever the status; a merge only looks at the bodies it will use. */
+static bool judge(struct job *job, struct part *part)
+{
+    const struct outcome *outcome = &part->outcome;
+    bool success = status_is_success(&part->request->success, outcome->status);
+    if (outcome->code != OUTCOME_REPLY) {
+        part->failure = outcome->code;
+        return false;
+    }
+    if (job->batch->merge == MERGE_ENVELOPE) {
+        if (outcome_media(outcome) == MEDIA_JSON && !read_json(job, part))
+            return false;
+    } else if (success && job->batch->merge != MERGE_RAW) {
+        return read_json(job, part) && type_fits(job, part);
+    }
+    if (!success)
+        part->failure = OUTCOME_UPSTREAM_STATUS;
+    return success;
+}
+
+static struct part *first_failure(struct job *job)
+{
+    struct part *first = NULL;
+    for (size_t i = 0; i < job->count; i++) {
+        struct part *part = &job->parts[i];
+        if (part->state != PART_FAILED)
+            continue;
+        if (!part_is_optional(job, part))
+            return part;
+        if (!first)
+            first = part;
+    }
+    return first;
+}
+
+static void complete(struct job *job, usec_t now)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        struct part *part = &job->parts[i];
+        if (part->state != PART_WAITING)
+            continue;
+        part->state = PART_SKIPPED;
+        part->failure = OUTCOME_CANCELLED;
+        part->outcome = (struct outcome){.code = OUTCOME_CANCELLED, .elapsed = now - job->started};
+        job->waiting--;
+        job->skipped++;
+    }
+    if (!job->decider && job->ok == 0)
+        job->decider = first_failure(job);
+    job->complete = true;
+    job->ended = now;
+}
+
+bool job_settle(struct job *job, size_t index, struct outcome *outcome, usec_t now)
+{
+    assert(index < job->count);
+    struct part *part = &job->parts[index];
+    assert(outcome->code != OUTCOME_NONE);
+    if (job->complete || part->state != PART_WAITING) {
+        outcome_done(outcome);
+        return false;
+    }
+    part->outcome = outcome_take(outcome);
+    job->waiting--;
+    if (judge(job, part)) {
+        part->state = PART_OK;
+        job->ok++;
+    } else {
+        part->state = PART_FAILED;
+        job->failed++;
+        if (!part_is_optional(job, part))
+            job->decider = part;
+    }
+    if (job->waiting > 0 && !job->decider)
+        return false;
+    complete(job, now);
+    return true;
+}
+
+void job_expire(struct job *job, usec_t now)
+{
+    if (job->complete)
+        return;
+    struct part *required = NULL;
+    struct part *first = NULL;
+    for (size_t i = 0; i < job->count; i++) {
+        struct part *part = &job->parts[i];
+        if (part->state != PART_WAITING)
+            continue;
+        part->state = PART_FAILED;
+        part->failure = OUTCOME_RESPONSE_TIMEOUT;
+        /* Nobody will ask its carrier how far it came: it counts as tried once. */
+        part->outcome = (struct outcome){
+            .code = OUTCOME_RESPONSE_TIMEOUT,
+            .detail = "the batch's deadline passed first",
+            .elapsed = now - job->started,
+            .attempts = 1,
+        };
+        job->waiting--;
+        job->failed++;
+        if (!first)
+            first = part;
+        if (!required && !part_is_optional(job, part))
+            required = part;
+    }
+    job->expired = true;
+    if (job->batch->on_timeout == ON_TIMEOUT_ERROR || job->ok == 0)
+        job->decider = required ? required : first;
+    complete(job, now);
+}
+
+void job_reject(struct job *job, size_t index, enum outcome_code failure)
+{
+    assert(job->complete && index < job->count);
+    struct part *part = &job->parts[index];
+    assert(part->state == PART_OK);
+    part->state = PART_FAILED;
+    part->failure = failure;
+    job->ok--;
+    job->failed++;
+    job->decider = part;
+}
