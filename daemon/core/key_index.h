@@ -1,0 +1,37 @@
+/*
+ * Finds the members of an object that is being put together by the decoded
+ * value of their keys. Whoever chooses the keys cannot make it slow: the hash
+ * is keyed with the process's random bytes.
+ */
+#ifndef CORE_KEY_INDEX_H
+#define CORE_KEY_INDEX_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "json/span.h"
+
+struct key_index {
+    const struct buffer *records; /* items of record_size bytes that begin with their key */
+    size_t record_size;
+    struct key_slot *slots; /* a power of two of them; NULL while empty */
+    size_t slot_count, used;
+    struct buffer scratch; /* decoded keys */
+    uint64_t seed[2];
+};
+
+#define KEY_INDEX_NONE UINT32_MAX
+
+/* `records` (borrowed) is the caller's list, each record beginning with a struct
+ * json_span: its key. A remembered record's key may only change to an equal one. */
+void key_index_init(struct key_index *index, const struct buffer *records, size_t record_size);
+void key_index_done(struct key_index *index);
+
+/* Looks for a record with the same decoded key: its number in *ret_number. If there
+ * is none, remembers that record `number`, which the caller appends next, has it, and
+ * sets KEY_INDEX_NONE. A key that has no decoded value (a lone surrogate) is never
+ * remembered nor found. 0 or -ENOMEM. */
+int must_check key_index_find_or_add(struct key_index *index, struct json_span key, uint32_t number,
+                                     uint32_t *ret_number);
+
+#endif

@@ -1,0 +1,163 @@
+/*
+ * Merging is copying: every value was checked when its part was settled, so the
+ * body is commas, keys and spliced bytes in a buffer that is made large enough
+ * before the first byte is written.
+ */
+#include "core/merge.h"
+
+#include "core/decimal.h"
+#include "core/merge_object.h"
+#include "core/problem.h"
+#include "json/write.h"
+
+/* A part's share besides its value and reply header: key or envelope members. */
+enum { OVERHEAD = 64, ENVELOPE_OVERHEAD = 160 };
+
+bool merge_is_partial(const struct job *job)
+{
+    return job->failed > 0;
+}
+
+static void put_meta(const struct job *job, struct buffer *out)
+{
+    buffer_string(out, "\"_meta\":{\"partial\":");
+    buffer_string(out, merge_is_partial(job) ? "true" : "false");
+    buffer_string(out, ",\"total\":");
+    decimal_put(out, job->count);
+    buffer_string(out, ",\"ok\":");
+    decimal_put(out, job->ok);
+    buffer_string(out, ",\"failed\":");
+    decimal_put(out, job->failed);
+    buffer_string(out, ",\"skipped\":");
+    decimal_put(out, job->skipped);
+    buffer_string(out, ",\"errors\":");
+    problem_write_errors(out, job);
+    buffer_byte(out, '}');
+}
+
+static bool wants_meta(const struct job *job)
+{
+    return job->batch->meta == META_ALWAYS ||
+           (job->batch->meta == META_AUTO && merge_is_partial(job));
+}
+
+static void put_value_or_null(const struct part *part, struct buffer *out)
+{
+    struct json_span value = part_value(part);
+    if (value.len > 0)
+        json_splice(out, value);
+    else
+        buffer_string(out, "null");
+}
+
+static void write_keyed(const struct job *job, struct buffer *out)
+{
+    buffer_byte(out, '{');
+    for (size_t i = 0; i < job->count; i++) {
+        if (i > 0)
+            buffer_byte(out, ',');
+        json_put_text(out, job->parts[i].request->id);
+        buffer_byte(out, ':');
+        put_value_or_null(&job->parts[i], out);
+    }
+    if (wants_meta(job)) {
+        if (job->count > 0)
+            buffer_byte(out, ',');
+        put_meta(job, out);
+    }
+    buffer_byte(out, '}');
+}
+
+static void write_array(const struct job *job, struct buffer *out)
+{
+    buffer_byte(out, '[');
+    for (size_t i = 0; i < job->count; i++) {
+        if (i > 0)
+            buffer_byte(out, ',');
+        put_value_or_null(&job->parts[i], out);
+    }
+    buffer_byte(out, ']');
+}
+
+static void write_concat(const struct job *job, struct buffer *out)
+{
+    bool first = true;
+    buffer_byte(out, '[');
+    for (size_t i = 0; i < job->count; i++) {
+        struct json_span value = part_value(&job->parts[i]);
+        struct json_item item;
+        if (json_span_type(value) != JSON_ARRAY)
+            continue;
+        struct json_cursor cursor = json_open(value);
+        if (!json_next(&cursor, &item))
+            continue;
+        if (!first)
+            buffer_byte(out, ',');
+        first = false;
+        buffer_append(out, value.data + 1, value.len - 2);
+    }
+    buffer_byte(out, ']');
+}
+
+static enum outcome_code write_shallow(const struct job *job, struct buffer *out,
+                                       const struct part **ret_part)
+{
+    bool meta = wants_meta(job);
+    struct merged_object object;
+    buffer_byte(out, '{');
+    enum outcome_code code = merge_object_members(job, meta, out, &object, ret_part);
+    if (code != OUTCOME_NONE)
+        return code;
+    if (meta && !object.has_meta) {
+        if (!object.empty)
+            buffer_byte(out, ',');
+        put_meta(job, out);
+    }
+    buffer_byte(out, '}');
+    return OUTCOME_NONE;
+}
+
+/* Room for all of it at once, as far as the limit allows: a guess that is too
+ * high must not count as too large, so the limit only stops real bytes. */
+static void make_room(const struct job *job, struct buffer *out)
+{
+    size_t size = OVERHEAD;
+    for (size_t i = 0; i < job->count; i++) {
+        const struct part *part = &job->parts[i];
+        if (job->batch->merge == MERGE_ENVELOPE)
+            size += part->outcome.body_len + part->outcome.head_len + ENVELOPE_OVERHEAD;
+        else
+            size += part_value(part).len + OVERHEAD;
+    }
+    if (merge_is_partial(job))
+        size += 4 * ENVELOPE_OVERHEAD;
+    size_t room = out->max - out->len;
+    (void)buffer_reserve(out, size < room ? size : room); /* its status is sticky */
+}
+
+enum outcome_code merge_write(const struct job *job, struct buffer *out,
+                              const struct part **ret_part)
+{
+    assert(job->complete);
+    make_room(job, out);
+    switch ((enum merge_kind)job->batch->merge) {
+    case MERGE_ENVELOPE:
+        merge_write_envelope(job, out);
+        return OUTCOME_NONE;
+    case MERGE_KEYED:
+        write_keyed(job, out);
+        return OUTCOME_NONE;
+    case MERGE_ARRAY:
+        write_array(job, out);
+        return OUTCOME_NONE;
+    case MERGE_SHALLOW:
+        return write_shallow(job, out, ret_part);
+    case MERGE_CONCAT:
+        write_concat(job, out);
+        return OUTCOME_NONE;
+    case MERGE_RAW:
+        break;
+    }
+    assert(!"merge: raw has nothing to merge");
+    return OUTCOME_NONE;
+}

@@ -1,0 +1,25 @@
+/*
+ * `merge: shallow`: the members of several objects as one.
+ *
+ * A key that two parts have is decided by declared order and `conflict`; keys
+ * compare by their decoded value. A member stands where its key appeared first
+ * and carries the winner's key and value bytes. What one upstream wrote twice in
+ * one object stays as it is: that is its own affair, not a conflict.
+ */
+#ifndef CORE_MERGE_OBJECT_H
+#define CORE_MERGE_OBJECT_H
+
+#include "core/job.h"
+
+struct merged_object {
+    bool empty;
+    bool has_meta; /* some upstream has a member "_meta"; only looked for when asked to */
+};
+
+/* Writes the members, without the braces. OUTCOME_NONE, or OUTCOME_MERGE_CONFLICT
+ * with *ret_part at the later part of the pair. */
+enum outcome_code merge_object_members(const struct job *job, bool look_for_meta,
+                                       struct buffer *out, struct merged_object *ret_object,
+                                       const struct part **ret_part);
+
+#endif
