@@ -1,4 +1,5 @@
-/* The reply to a client, as values: made by merge from a job, or from faults; taken by front/reply. */
+/* The reply to a client, as values: made by merge from a job, or from faults; taken by front/reply.
+ */
 #ifndef CORE_ANSWER_H
 #define CORE_ANSWER_H
 

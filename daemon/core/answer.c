@@ -1,0 +1,240 @@
+/*
+ * From a complete job to a reply. Three shapes: a merged value (envelopes too),
+ * one upstream's reply as it is (raw), and a problem document. Which one it is
+ * follows from job->decider: without one there is a value; with one only an
+ * envelope, or `status: ok`, still shows what there is.
+ */
+#include "core/answer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "core/answer_headers.h"
+#include "core/merge.h"
+#include "core/problem.h"
+
+enum { PROBLEM_MAX = 1024 * 1024 };
+
+#define MEDIA_TYPE_JSON    "application/json"
+#define MEDIA_TYPE_PROBLEM "application/problem+json"
+
+struct answer *answer_free(struct answer *answer)
+{
+    if (!answer)
+        return NULL;
+    arena_free(answer->arena);
+    free(answer->body);
+    free(answer);
+    return NULL;
+}
+
+void answer_add_header(struct answer *answer, const char *name, const char *value)
+{
+    header_add(answer->arena, &answer->headers, arena_string(answer->arena, name),
+               arena_string(answer->arena, value));
+}
+
+static struct answer *answer_new(void)
+{
+    struct answer *answer = mem_new(sizeof *answer);
+    answer->arena = arena_new();
+    return answer;
+}
+
+/* The body from a buffer; a problem that does not fit its buffer goes out without one. */
+static void take_body(struct answer *answer, struct buffer *body)
+{
+    if (buffer_status(body) == 0)
+        answer->body = buffer_take(body, &answer->body_len);
+    buffer_done(body);
+}
+
+static void set_problem(struct answer *answer, unsigned status, const char *detail,
+                        const struct faults *faults)
+{
+    struct buffer body;
+    buffer_init(&body, PROBLEM_MAX);
+    problem_write(&body, status, detail, faults);
+    answer->status = status;
+    take_body(answer, &body);
+    answer_headers_common(answer, MEDIA_TYPE_PROBLEM);
+}
+
+struct answer *answer_problem(unsigned status, const char *detail)
+{
+    struct answer *answer = answer_new();
+    set_problem(answer, status, detail, NULL);
+    return answer;
+}
+
+/* What a client has to change first: the size, then what it is not allowed to do. */
+static unsigned faults_status(const struct faults *faults)
+{
+    unsigned worst = 400;
+    for (const struct fault *fault = faults->first; fault; fault = fault->next) {
+        if (fault->status == 413)
+            return 413;
+        if (fault->status == 403)
+            worst = 403;
+    }
+    return worst;
+}
+
+struct answer *answer_from_faults(const struct faults *faults)
+{
+    struct answer *answer = answer_new();
+    const char *detail =
+        faults->count == 1 && faults->first
+            ? faults->first->text
+            : arena_printf(answer->arena, "%zu things are wrong with the request", faults->count);
+    set_problem(answer, faults_status(faults), detail, faults);
+    return answer;
+}
+
+/* The status that stands for a part, or 0 for one that was not needed. */
+static unsigned part_status(const struct job *job, const struct part *part)
+{
+    if (part->state == PART_SKIPPED)
+        return 0;
+    if (job->batch->merge == MERGE_ENVELOPE)
+        return merge_envelope_status(part);
+    return part->state == PART_OK ? part->outcome.status : outcome_status(part->failure);
+}
+
+static unsigned worst_status(const struct job *job)
+{
+    unsigned worst = 200;
+    for (size_t i = 0; i < job->count; i++) {
+        unsigned status = part_status(job, &job->parts[i]);
+        if (status > worst)
+            worst = status;
+    }
+    /* These have no body, but this reply has one. */
+    return worst == 204 || worst == 205 || worst == 304 ? 200 : worst;
+}
+
+static unsigned multi_status(const struct job *job)
+{
+    unsigned first = 0;
+    for (size_t i = 0; i < job->count; i++) {
+        unsigned status = part_status(job, &job->parts[i]);
+        if (first == 0)
+            first = status;
+        if (status != 0 && status != first)
+            return 207;
+    }
+    return 200;
+}
+
+/* Of a reply that carries a value. */
+static unsigned value_status(const struct job *job)
+{
+    if (job->batch->status == STATUS_WORST)
+        return worst_status(job);
+    if (job->batch->status == STATUS_MULTI && job->batch->merge != MERGE_ENVELOPE)
+        return multi_status(job);
+    return 200;
+}
+
+/* Of a reply that carries the failure: 504 once the deadline has passed, for then it
+ * is the batch that failed, otherwise what the deciding failure stands for. */
+static unsigned failure_status(const struct job *job)
+{
+    unsigned status = outcome_status(job->decider->failure);
+    if (job->batch->status == STATUS_WORST && worst_status(job) > status)
+        return worst_status(job);
+    return status;
+}
+
+static void set_failure(struct answer *answer, const struct job *job)
+{
+    struct buffer body;
+    buffer_init(&body, PROBLEM_MAX);
+    answer->status = failure_status(job);
+    problem_write_job(&body, answer->status, job);
+    take_body(answer, &body);
+    answer_headers_common(answer, MEDIA_TYPE_PROBLEM);
+    answer_headers_decider(answer, job);
+}
+
+static void set_raw(struct answer *answer, struct part *part)
+{
+    struct outcome *outcome = &part->outcome;
+    answer->status = outcome->status;
+    answer->body = outcome->body;
+    answer->body_len = outcome->body_len;
+    outcome->body = NULL;
+    outcome->body_len = 0;
+    answer_headers_raw(answer, outcome);
+    answer_headers_common(answer, NULL);
+}
+
+static void set_overflow(struct answer *answer, const struct job *job, int status)
+{
+    if (status == -ENOMEM) {
+        set_problem(answer, 503, "there is no memory left for the merged reply", NULL);
+        return;
+    }
+    const char *detail = arena_printf(
+        answer->arena, "the merged reply is larger than limits.merged allows (%llu bytes)",
+        (unsigned long long)job->config->limits.merged);
+    set_problem(answer, 502, detail, NULL);
+}
+
+/* One value that is the whole reply needs no copy. False when it is not so. */
+static bool move_single(struct answer *answer, struct job *job)
+{
+    struct part *part = &job->parts[0];
+    bool alone = job->count == 1 && part->state == PART_OK && job->batch->meta != META_ALWAYS;
+    if (!alone || (job->batch->merge != MERGE_SHALLOW && job->batch->merge != MERGE_CONCAT))
+        return false;
+    if (part->value.len == 0 || part->value.data != part->outcome.body ||
+        part->value.len > job->config->limits.merged)
+        return false;
+    answer->body = part->outcome.body;
+    answer->body_len = part->value.len;
+    part->outcome.body = NULL;
+    part->outcome.body_len = 0;
+    part->value = (struct json_span){NULL, 0};
+    return true;
+}
+
+static void set_value(struct answer *answer, struct job *job)
+{
+    const struct part *conflicting = NULL;
+    struct buffer body;
+    buffer_init(&body, job->config->limits.merged);
+    if (!move_single(answer, job) && merge_write(job, &body, &conflicting) != OUTCOME_NONE) {
+        buffer_done(&body);
+        job_reject(job, (size_t)(conflicting - job->parts), OUTCOME_MERGE_CONFLICT);
+        set_failure(answer, job);
+        return;
+    }
+    if (buffer_status(&body) != 0) {
+        set_overflow(answer, job, buffer_status(&body));
+        buffer_done(&body);
+        return;
+    }
+    answer->status = value_status(job);
+    if (!answer->body)
+        answer->body = buffer_take(&body, &answer->body_len);
+    answer_headers_common(answer, MEDIA_TYPE_JSON);
+}
+
+struct answer *answer_from_job(struct job *job)
+{
+    assert(job->complete);
+    struct answer *answer = answer_new();
+    usec_t begun = clock_now();
+    bool raw = job->batch->merge == MERGE_RAW;
+    if (raw && job->count == 1 && job->parts[0].outcome.code == OUTCOME_REPLY)
+        set_raw(answer, &job->parts[0]);
+    else if (job->decider &&
+             (raw || (job->batch->merge != MERGE_ENVELOPE && job->batch->status != STATUS_OK)))
+        set_failure(answer, job);
+    else
+        set_value(answer, job);
+    answer_headers_job(answer, job, clock_now() - begun);
+    return answer;
+}
