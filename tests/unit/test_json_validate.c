@@ -1,0 +1,651 @@
+/*
+ * Every text is judged by both validators from a copy that ends where a page
+ * that may not be read begins, so that one byte too far is a crash.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "json/validate.h"
+
+enum { FENCED_MAX = 64 << 10, DEPTH = 64 };
+
+static char *fence; /* the first byte that may not be read */
+
+static int build_fence(void **state)
+{
+    (void)state;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages =
+        mmap(NULL, FENCED_MAX + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED)
+        return -1;
+    fence = pages + FENCED_MAX;
+    return mprotect(fence, page, PROT_NONE);
+}
+
+static void assert_verdicts_equal(struct json_verdict fast, struct json_verdict slow,
+                                  const char *data, size_t len)
+{
+    if (fast.fault == slow.fault && fast.type == slow.type && fast.offset == slow.offset &&
+        fast.start == slow.start && fast.end == slow.end)
+        return;
+    print_error("%s at %zu, scalar %s at %zu: %.*s\n", json_fault_text(fast.fault), fast.offset,
+                json_fault_text(slow.fault), slow.offset, (int)(len < 400 ? len : 400), data);
+    fail();
+}
+
+static struct json_verdict judge_to_depth(const char *data, size_t len, unsigned depth)
+{
+    assert_true(len <= FENCED_MAX);
+    char *copy = fence - len;
+    memcpy(copy, data, len);
+    struct json_verdict fast = json_validate(copy, len, depth);
+    assert_verdicts_equal(fast, json_validate_scalar(copy, len, depth), data, len);
+    return fast;
+}
+
+static struct json_verdict judge(const char *data, size_t len)
+{
+    return judge_to_depth(data, len, DEPTH);
+}
+
+struct valid {
+    const char *text;
+    enum json_type type;
+};
+
+static const struct valid valid_texts[] = {
+    {"{}", JSON_OBJECT},
+    {"[]", JSON_ARRAY},
+    {"\"\"", JSON_STRING},
+    {"true", JSON_TRUE},
+    {"false", JSON_FALSE},
+    {"null", JSON_NULL},
+    {"0", JSON_NUMBER},
+    {"-0", JSON_NUMBER},
+    {"-0.0e-0", JSON_NUMBER},
+    {"12345678", JSON_NUMBER},
+    {"123456789012345678901234567890", JSON_NUMBER},
+    {"18446744073709551616", JSON_NUMBER},
+    {"1e400", JSON_NUMBER},
+    {"1E+400", JSON_NUMBER},
+    {"1e-400", JSON_NUMBER},
+    {"0.1e00", JSON_NUMBER},
+    {"0.30000000000000004", JSON_NUMBER},
+    {"[0,-1,2.5,0e1,0E+1,-1.5E-10,1e0000000000001]", JSON_ARRAY},
+    {"[1234567,12345678,123456789,1234567890123456,0.12345678e12345678]", JSON_ARRAY},
+    {"[ ]", JSON_ARRAY},
+    {"[\t\r\n ]", JSON_ARRAY},
+    {"{ \n}", JSON_OBJECT},
+    {"[[],[[]],{},[{}]]", JSON_ARRAY},
+    {"[null, true , false\n]", JSON_ARRAY},
+    {"{\"a\":1}", JSON_OBJECT},
+    {"{ \"a\" : 1 , \"b\" : [ ] }", JSON_OBJECT},
+    {"{\"a\":1,\"a\":2}", JSON_OBJECT},
+    {"{\"\":{\"\":{}}}", JSON_OBJECT},
+    {"{\"a\\u0000\\\"\\\\b\":1}", JSON_OBJECT},
+    {"[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\u00E9\"]", JSON_ARRAY},
+    {"[\"\\\\\\\\\\\\\"]", JSON_ARRAY},
+    {"[\"http:\\/\\/a\\/b\"]", JSON_ARRAY},
+    {"[\"\\ud800\"]", JSON_ARRAY},
+    {"[\"\\udc00\\ud800x\"]", JSON_ARRAY},
+    {"[\"\\uD834\\uDD1E\"]", JSON_ARRAY},
+    {"[\"\\u0000\"]", JSON_ARRAY},
+    {"[\"\x7F\"]", JSON_ARRAY},
+    {"[\"\xC2\x80\xDF\xBF\"]", JSON_ARRAY},
+    {"[\"\xE0\xA0\x80\xED\x9F\xBF\xEE\x80\x80\xEF\xBF\xBF\"]", JSON_ARRAY},
+    {"[\"\xF0\x90\x80\x80\xF0\x9F\x98\x80\xF4\x8F\xBF\xBF\"]", JSON_ARRAY},
+    {"[\"\xE2\x80\xA8\xE2\x80\xA9\"]", JSON_ARRAY},
+    {"[\"\xEF\xBB\xBF\"]", JSON_ARRAY},
+    {"[\"{}[]:,\",\" \"]", JSON_ARRAY},
+    {"{\"key that is longer than one vector\":\"value that is longer than a block of "
+     "sixty-four bytes, to the last one\"}",
+     JSON_OBJECT},
+};
+
+static void test_valid_texts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof valid_texts / sizeof *valid_texts; i++) {
+        const char *text = valid_texts[i].text;
+        struct json_verdict verdict = judge(text, strlen(text));
+        if (verdict.fault != JSON_VALID)
+            fail_msg("%s at %zu: %s", json_fault_text(verdict.fault), verdict.offset, text);
+        assert_int_equal(verdict.type, valid_texts[i].type);
+        assert_int_equal(verdict.offset, 0);
+        assert_int_equal(verdict.start, 0);
+        assert_int_equal(verdict.end, strlen(text));
+    }
+}
+
+static void test_white_space_around_the_value(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof valid_texts / sizeof *valid_texts; i++) {
+        char text[256] = " \t\r\n";
+        strcat(strcat(text, valid_texts[i].text), "\n\n \t");
+        struct json_verdict verdict = judge(text, strlen(text));
+        assert_int_equal(verdict.fault, JSON_VALID);
+        assert_int_equal(verdict.type, valid_texts[i].type);
+        assert_int_equal(verdict.start, 4);
+        assert_int_equal(verdict.end, strlen(text) - 4);
+    }
+}
+
+struct invalid {
+    const char *text;
+    enum json_fault fault;
+    size_t offset;
+};
+
+static const struct invalid invalid_texts[] = {
+    {"", JSON_EMPTY, 0},
+    {" ", JSON_EMPTY, 1},
+    {" \n\t\r", JSON_EMPTY, 4},
+    {"\xEF\xBB\xBF{}", JSON_SYNTAX, 0},
+    {"\xFE\xFF", JSON_SYNTAX, 0},
+    {"\v{}", JSON_SYNTAX, 0},
+    {"\f", JSON_SYNTAX, 0},
+    {"\xC2\xA0{}", JSON_SYNTAX, 0},
+    {"[\xC2\xA0]", JSON_SYNTAX, 1},
+    {"[\f]", JSON_SYNTAX, 1},
+    {"[1,]", JSON_SYNTAX, 3},
+    {"[1,,2]", JSON_SYNTAX, 3},
+    {"[,1]", JSON_SYNTAX, 1},
+    {"[,]", JSON_SYNTAX, 1},
+    {"[1 2]", JSON_SYNTAX, 3},
+    {"[1:2]", JSON_SYNTAX, 2},
+    {"[\"a\" \"b\"]", JSON_SYNTAX, 5},
+    {"[1}", JSON_SYNTAX, 2},
+    {"{\"a\":1]", JSON_SYNTAX, 6},
+    {"[}", JSON_SYNTAX, 1},
+    {"{]", JSON_SYNTAX, 1},
+    {"]", JSON_SYNTAX, 0},
+    {"}", JSON_SYNTAX, 0},
+    {"{,}", JSON_SYNTAX, 1},
+    {"{\"a\"}", JSON_SYNTAX, 4},
+    {"{\"a\":}", JSON_SYNTAX, 5},
+    {"{\"a\":1,}", JSON_SYNTAX, 7},
+    {"{\"a\":1,,\"b\":2}", JSON_SYNTAX, 7},
+    {"{\"a\"::1}", JSON_SYNTAX, 5},
+    {"{\"a\",1}", JSON_SYNTAX, 4},
+    {"{\"a\" 1}", JSON_SYNTAX, 5},
+    {"{:1}", JSON_SYNTAX, 1},
+    {"{a:1}", JSON_SYNTAX, 1},
+    {"{'a':1}", JSON_SYNTAX, 1},
+    {"{1:1}", JSON_SYNTAX, 1},
+    {"{null:1}", JSON_SYNTAX, 1},
+    {"{\"a\":1 \"b\":2}", JSON_SYNTAX, 7},
+    {"{[]:1}", JSON_SYNTAX, 1},
+    {"[1]// x", JSON_TRAILING, 3},
+    {"[/**/]", JSON_SYNTAX, 1},
+    {"['a']", JSON_SYNTAX, 1},
+    {"[a]", JSON_SYNTAX, 1},
+    {"NaN", JSON_SYNTAX, 0},
+    {"[NaN]", JSON_SYNTAX, 1},
+    {"[nan]", JSON_SYNTAX, 2},
+    {"[Infinity]", JSON_SYNTAX, 1},
+    {"[-Infinity]", JSON_SYNTAX, 2},
+    {"[+1]", JSON_SYNTAX, 1},
+    {"[.5]", JSON_SYNTAX, 1},
+    {"[-.5]", JSON_SYNTAX, 2},
+    {"[5.]", JSON_SYNTAX, 3},
+    {"[5.e1]", JSON_SYNTAX, 3},
+    {"[1e]", JSON_SYNTAX, 3},
+    {"[1e+]", JSON_SYNTAX, 4},
+    {"[1e1.5]", JSON_SYNTAX, 4},
+    {"[1e+-1]", JSON_SYNTAX, 4},
+    {"[1ee1]", JSON_SYNTAX, 3},
+    {"[1.2.3]", JSON_SYNTAX, 4},
+    {"[-]", JSON_SYNTAX, 2},
+    {"[--1]", JSON_SYNTAX, 2},
+    {"[- 1]", JSON_SYNTAX, 2},
+    {"[1-2]", JSON_SYNTAX, 2},
+    {"[1 .5]", JSON_SYNTAX, 3},
+    {"[01]", JSON_SYNTAX, 2},
+    {"[-01]", JSON_SYNTAX, 3},
+    {"[00]", JSON_SYNTAX, 2},
+    {"[0x10]", JSON_SYNTAX, 2},
+    {"[1a]", JSON_SYNTAX, 2},
+    {"[1\xC3\xA9]", JSON_SYNTAX, 2},
+    {"[\xEF\xBC\x91]", JSON_SYNTAX, 1},
+    {"01", JSON_TRAILING, 1},
+    {"-", JSON_TRUNCATED, 1},
+    {"-x", JSON_SYNTAX, 1},
+    {"1.", JSON_TRUNCATED, 2},
+    {"1e", JSON_TRUNCATED, 2},
+    {"1e+", JSON_TRUNCATED, 3},
+    {"1.x", JSON_SYNTAX, 2},
+    {"[True]", JSON_SYNTAX, 1},
+    {"[trUe]", JSON_SYNTAX, 3},
+    {"[truee]", JSON_SYNTAX, 5},
+    {"[tru]", JSON_SYNTAX, 4},
+    {"[nul]", JSON_SYNTAX, 4},
+    {"[fals]", JSON_SYNTAX, 5},
+    {"[t]", JSON_SYNTAX, 2},
+    {"[nulltrue]", JSON_SYNTAX, 5},
+    {"tru", JSON_TRUNCATED, 3},
+    {"truex", JSON_TRAILING, 4},
+    {"true false", JSON_TRAILING, 5},
+    {"{}{}", JSON_TRAILING, 2},
+    {"{} {}", JSON_TRAILING, 3},
+    {"[][]", JSON_TRAILING, 2},
+    {"[]]", JSON_TRAILING, 2},
+    {"{}}", JSON_TRAILING, 2},
+    {"{},", JSON_TRAILING, 2},
+    {"[1]x]", JSON_TRAILING, 3},
+    {"\"a\"\"", JSON_TRAILING, 3},
+    {"\"\" \xEF\xBB\xBF", JSON_TRAILING, 3},
+    {"[", JSON_TRUNCATED, 1},
+    {"{", JSON_TRUNCATED, 1},
+    {"[1", JSON_TRUNCATED, 2},
+    {"[1,", JSON_TRUNCATED, 3},
+    {"[1, ", JSON_TRUNCATED, 4},
+    {"[[]", JSON_TRUNCATED, 3},
+    {"[[]  ", JSON_TRUNCATED, 5},
+    {"{\"a\":{}", JSON_TRUNCATED, 7},
+    {"{\"a\"", JSON_TRUNCATED, 4},
+    {"{\"a\":", JSON_TRUNCATED, 5},
+    {"[\"}", JSON_TRUNCATED, 3},
+    {"[\"]", JSON_TRUNCATED, 3},
+    {"{\"}", JSON_TRUNCATED, 3},
+    {"[\"\\\"]", JSON_TRUNCATED, 5},
+    {"\"", JSON_TRUNCATED, 1},
+    {"\"\\", JSON_TRUNCATED, 2},
+    {"\"\\u", JSON_TRUNCATED, 3},
+    {"\"\\u12", JSON_TRUNCATED, 5},
+    {"\"\\u1234", JSON_TRUNCATED, 7},
+    {"[\"\\x\"]", JSON_BAD_ESCAPE, 2},
+    {"[\"ab\\'\"]", JSON_BAD_ESCAPE, 4},
+    {"[\"\\U0041\"]", JSON_BAD_ESCAPE, 2},
+    {"[\"\\u\"]", JSON_BAD_ESCAPE, 2},
+    {"[\"\\u00g0\"]", JSON_BAD_ESCAPE, 2},
+    {"[\"\\u00]", JSON_BAD_ESCAPE, 2},
+    {"[\"\\]", JSON_BAD_ESCAPE, 2},
+    {"[\"\\\n\"]", JSON_BAD_ESCAPE, 2},
+    {"[\"\\\xC3\xA9\"]", JSON_BAD_ESCAPE, 2},
+    {"[\"\\ud800\\u\"]", JSON_BAD_ESCAPE, 8},
+    {"[\\u0031]", JSON_SYNTAX, 1},
+    {"[\"\n\"]", JSON_CONTROL_CHAR, 2},
+    {"[\"a\tb\"]", JSON_CONTROL_CHAR, 3},
+    {"[\"\x1F\"]", JSON_CONTROL_CHAR, 2},
+    {"{\"a\r\":1}", JSON_CONTROL_CHAR, 3},
+    {"[\"\x80\"]", JSON_BAD_UTF8, 2},
+    {"[\"a\xBF\"]", JSON_BAD_UTF8, 3},
+    {"[\"\xC0\x80\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xC1\xBF\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xC2\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xC2\xC2\x80\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xC3\x28\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xE0\x80\x80\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xE0\x9F\xBF\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xE2\x82\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xE2\x82\x28\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xED\xA0\x80\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xED\xBF\xBF\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xED\xA0\xBD\xED\xB8\x80\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xF0\x80\x80\x80\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xF0\x8F\xBF\xBF\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xF0\x9F\x98\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xF4\x90\x80\x80\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xF5\x80\x80\x80\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xF8\x88\x80\x80\x80\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xFE\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xFF\"]", JSON_BAD_UTF8, 2},
+    {"[\"\xC3\xA9\xE9\"]", JSON_BAD_UTF8, 4},
+    {"{\"\xFF\":1}", JSON_BAD_UTF8, 2},
+    {"\"\xC3", JSON_TRUNCATED, 2},
+    {"\"\xE2\x82", JSON_TRUNCATED, 3},
+    {"\"\xF0\x9F\x98", JSON_TRUNCATED, 4},
+    {"\"\xE0\x80", JSON_BAD_UTF8, 1},
+    {"\"\xED\xA0", JSON_BAD_UTF8, 1},
+    {"\"\xF4\x90", JSON_BAD_UTF8, 1},
+};
+
+static void assert_refused(const struct invalid *expected, const char *text, size_t offset)
+{
+    struct json_verdict verdict = judge(text, strlen(text));
+    if (verdict.fault != expected->fault || verdict.offset != offset)
+        fail_msg("%s at %zu, not %s at %zu: %s", json_fault_text(verdict.fault), verdict.offset,
+                 json_fault_text(expected->fault), offset, text);
+    assert_int_equal(verdict.type, JSON_NONE);
+    assert_int_equal(verdict.start, 0);
+    assert_int_equal(verdict.end, 0);
+}
+
+static void test_invalid_texts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof invalid_texts / sizeof *invalid_texts; i++)
+        assert_refused(&invalid_texts[i], invalid_texts[i].text, invalid_texts[i].offset);
+}
+
+/* Behind enough text for vectors and blocks to be in use; only syntax inside. */
+static void test_invalid_items_of_a_long_array(void **state)
+{
+    (void)state;
+    static const char before[] = "[\"a string that fills more than one vector\", 12345678901,\n"
+                                 "                                     {\"key\": null}, ";
+    for (size_t i = 0; i < sizeof invalid_texts / sizeof *invalid_texts; i++) {
+        const struct invalid *invalid = &invalid_texts[i];
+        if (invalid->fault == JSON_EMPTY || invalid->fault == JSON_TRAILING ||
+            invalid->fault == JSON_TRUNCATED)
+            continue;
+        char text[256];
+        strcat(strcat(strcpy(text, before), invalid->text), "]");
+        assert_refused(invalid, text, invalid->offset + strlen(before));
+    }
+}
+
+static void test_nul_bytes(void **state)
+{
+    (void)state;
+    struct json_verdict verdict = judge("123\0", 4);
+    assert_int_equal(verdict.fault, JSON_TRAILING);
+    assert_int_equal(verdict.offset, 3);
+    verdict = judge("[\"a\0b\"]", 7);
+    assert_int_equal(verdict.fault, JSON_CONTROL_CHAR);
+    assert_int_equal(verdict.offset, 3);
+    verdict = judge("[\0]", 3);
+    assert_int_equal(verdict.fault, JSON_SYNTAX);
+    assert_int_equal(verdict.offset, 1);
+    verdict = judge("[]\0", 3);
+    assert_int_equal(verdict.fault, JSON_TRAILING);
+    assert_int_equal(verdict.offset, 2);
+}
+
+static void fill_nested(char *text, size_t depth, const char *opening, const char *closing)
+{
+    size_t width = strlen(opening);
+    for (size_t i = 0; i < depth; i++)
+        memcpy(text + i * width, opening, width);
+    memset(text + depth * width, *closing, depth);
+}
+
+static void check_depth(unsigned depth)
+{
+    static char text[FENCED_MAX];
+    fill_nested(text, depth, "[", "]");
+    assert_int_equal(judge_to_depth(text, 2 * depth, depth).fault, JSON_VALID);
+    struct json_verdict verdict = judge_to_depth(text, 2 * depth, depth - 1);
+    assert_int_equal(verdict.fault, JSON_TOO_DEEP);
+    assert_int_equal(verdict.offset, depth - 1);
+
+    fill_nested(text, depth - 1, "{\"\":", "}");
+    size_t opened = 4 * (depth - 1);
+    memmove(text + opened + 2, text + opened, depth - 1);
+    memcpy(text + opened, "{}", 2);
+    assert_int_equal(judge_to_depth(text, 5 * (depth - 1) + 2, depth).fault, JSON_VALID);
+    verdict = judge_to_depth(text, 5 * (depth - 1) + 2, depth - 1);
+    assert_int_equal(verdict.fault, JSON_TOO_DEEP);
+    assert_int_equal(verdict.offset, opened);
+}
+
+static void test_depth(void **state)
+{
+    (void)state;
+    check_depth(1);
+    check_depth(2);
+    check_depth(63);
+    check_depth(64);
+    check_depth(65);
+    check_depth(512);
+    check_depth(JSON_DEPTH_MAX);
+    assert_int_equal(judge_to_depth("\"a\"", 3, 0).fault, JSON_VALID);
+    assert_int_equal(judge_to_depth("{}", 2, 0).fault, JSON_TOO_DEEP);
+}
+
+/* Objects and arrays in turns: what each bracket closes is remembered on every level. */
+static void test_mixed_nesting(void **state)
+{
+    (void)state;
+    static char text[FENCED_MAX];
+    size_t levels = 1000, len = 0;
+    for (size_t i = 0; i < levels; i++) {
+        const char *opening = i * i % 7 < 3 ? "[1," : "{\"a\":";
+        strcpy(text + len, opening);
+        len += strlen(opening);
+    }
+    text[len++] = '0';
+    size_t innermost = len;
+    for (size_t i = levels; i-- > 0;)
+        text[len++] = i * i % 7 < 3 ? ']' : '}';
+    assert_int_equal(judge_to_depth(text, len, 1000).fault, JSON_VALID);
+    for (size_t i = innermost; i < len; i++) {
+        text[i] ^= ']' ^ '}';
+        struct json_verdict verdict = judge_to_depth(text, len, 1000);
+        assert_int_equal(verdict.fault, JSON_SYNTAX);
+        assert_int_equal(verdict.offset, i);
+        text[i] ^= ']' ^ '}';
+    }
+}
+
+static const char sample[] =
+    "{\"id\":9007199254740993,\"name\":\"caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80\",\n"
+    "  \"text\": \"line\\nbreak \\\"quoted\\\" \\u00e9\\ud83d\\ude00 back\\\\slash\\/\",\r\n"
+    "\t\"numbers\":[0,-1.5e+10,1E5, 12345678 ,123456789.125],\"flags\":[true,false,null],"
+    "\"empty\":[{},[],\"\"],\"a longer key, of forty-two bytes in total\":{\"k\":{\"k\":[[1]]}}}";
+
+static void test_cut_at_every_byte(void **state)
+{
+    (void)state;
+    assert_int_equal(judge(sample, sizeof sample - 1).fault, JSON_VALID);
+    assert_int_equal(judge(sample, 0).fault, JSON_EMPTY);
+    for (size_t len = 1; len < sizeof sample - 1; len++) {
+        struct json_verdict verdict = judge(sample, len);
+        assert_int_equal(verdict.fault, JSON_TRUNCATED);
+        assert_int_equal(verdict.offset, len);
+    }
+}
+
+static void test_every_mutation_of_one_byte(void **state)
+{
+    (void)state;
+    char text[sizeof sample];
+    memcpy(text, sample, sizeof sample);
+    size_t refused = 0;
+    for (size_t i = 0; i < sizeof sample - 1; i++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            text[i] = (char)byte;
+            refused += judge(text, sizeof sample - 1).fault != JSON_VALID;
+        }
+        text[i] = sample[i];
+    }
+    assert_true(refused > 1000);
+}
+
+/* A fault at every place of a string, with every distance to the blocks around it. */
+static void test_every_alignment(void **state)
+{
+    (void)state;
+    for (size_t len = 3; len < 200; len++) {
+        char text[200];
+        memset(text, 'x', len);
+        text[0] = '[';
+        text[1] = '"';
+        text[len - 1] = ']';
+        for (size_t i = 2; i + 2 < len; i++) {
+            text[len - 2] = '"';
+            assert_int_equal(judge(text, len).fault, JSON_VALID);
+            text[i] = '\x1F';
+            assert_int_equal(judge(text, len).offset, i);
+            text[i] = '\xC3';
+            assert_int_equal(judge(text, len).offset, i);
+            text[i] = 'x';
+        }
+    }
+}
+
+static void test_white_space_of_every_length(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 100; len++) {
+        char text[128] = "{\"a\":";
+        memset(text + 5, len % 2 ? ' ' : '\n', len);
+        memcpy(text + 5 + len, "[1]}", 4);
+        assert_int_equal(judge(text, len + 9).fault, JSON_VALID);
+        text[5 + len] = 'x';
+        assert_int_equal(judge(text, len + 9).offset, len + 5);
+    }
+}
+
+static void test_ten_megabytes(void **state)
+{
+    (void)state;
+    size_t len = 10 << 20;
+    char *text = malloc(len);
+    assert_non_null(text);
+    for (size_t i = 1; i < len; i += 2) {
+        text[i - 1] = ',';
+        text[i] = (char)('0' + i % 10);
+    }
+    text[0] = '[';
+    text[len - 1] = ']';
+    struct json_verdict verdict = json_validate(text, len, 1);
+    assert_verdicts_equal(verdict, json_validate_scalar(text, len, 1), "10 MB", 5);
+    assert_int_equal(verdict.fault, JSON_SYNTAX);
+    text[len - 2] = '0';
+    verdict = json_validate(text, len, 1);
+    assert_verdicts_equal(verdict, json_validate_scalar(text, len, 1), "10 MB", 5);
+    assert_int_equal(verdict.fault, JSON_VALID);
+    assert_int_equal(verdict.end, len);
+    free(text);
+}
+
+struct generator {
+    uint64_t state;
+    char text[4096];
+    size_t len;
+};
+
+static uint32_t draw(struct generator *generator, uint32_t below)
+{
+    generator->state = generator->state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(generator->state >> 33) % below;
+}
+
+static void emit(struct generator *generator, const char *text)
+{
+    size_t len = strlen(text);
+    if (generator->len + len <= sizeof generator->text) {
+        memcpy(generator->text + generator->len, text, len);
+        generator->len += len;
+    }
+}
+
+static void emit_space(struct generator *generator)
+{
+    static const char *const spaces[] = {"", "", "", "", " ", "\n    ", "\t", "\r\n", "  "};
+    emit(generator, spaces[draw(generator, 9)]);
+}
+
+static void emit_string(struct generator *generator)
+{
+    static const char *const parts[] = {"a",
+                                        "key",
+                                        "\\n",
+                                        "\\\"",
+                                        "\\\\",
+                                        "\\u00e9",
+                                        "\\ud800",
+                                        "\xC3\xA9",
+                                        "\xE2\x82\xAC",
+                                        "\xF0\x9F\x98\x80",
+                                        " {}[],: ",
+                                        "thirty bytes of plain text    "};
+    emit(generator, "\"");
+    for (uint32_t i = draw(generator, 5); i > 0; i--)
+        emit(generator, parts[draw(generator, 12)]);
+    emit(generator, "\"");
+}
+
+static void emit_value(struct generator *generator, unsigned depth)
+{
+    static const char *const scalars[] = {"true", "false", "null",    "0",    "-0",
+                                          "17",   "1e400", "-1.5E-3", "0.25", "123456789"};
+    uint32_t kind = draw(generator, depth > 5 ? 6 : 10);
+    emit_space(generator);
+    if (kind < 3) {
+        emit(generator, scalars[draw(generator, 10)]);
+    } else if (kind < 6) {
+        emit_string(generator);
+    } else {
+        emit(generator, kind < 8 ? "{" : "[");
+        uint32_t count = draw(generator, 5);
+        for (uint32_t i = 0; i < count; i++) {
+            emit(generator, i > 0 ? "," : "");
+            if (kind < 8) {
+                emit_space(generator);
+                emit_string(generator);
+                emit_space(generator);
+                emit(generator, ":");
+            }
+            emit_value(generator, depth + 1);
+        }
+        emit_space(generator);
+        emit(generator, kind < 8 ? "}" : "]");
+    }
+    emit_space(generator);
+}
+
+static void test_random_texts(void **state)
+{
+    (void)state;
+    static struct generator generator = {.state = 20240501};
+    size_t valid = 0, refused = 0;
+    for (unsigned round = 0; round < 20000; round++) {
+        generator.len = 0;
+        emit_value(&generator, 0);
+        if (generator.len < sizeof generator.text - 64) {
+            assert_int_equal(judge(generator.text, generator.len).fault, JSON_VALID);
+            valid++;
+        }
+        for (uint32_t i = 1 + draw(&generator, 3); i > 0; i--) {
+            static const char bytes[] = "\"\\{}[]:, 0-.etn\n\x01\x80\xC3\xED\xF4";
+            generator.text[draw(&generator, (uint32_t)generator.len)] =
+                bytes[draw(&generator, sizeof bytes)];
+        }
+        refused += judge(generator.text, generator.len).fault != JSON_VALID;
+    }
+    assert_true(valid > 15000);
+    assert_true(refused > 10000);
+}
+
+static void test_every_fault_has_a_name(void **state)
+{
+    (void)state;
+    for (unsigned fault = JSON_VALID; fault <= JSON_TRAILING; fault++) {
+        assert_string_not_equal(json_fault_text(fault), "unknown fault");
+        for (unsigned other = JSON_VALID; other < fault; other++)
+            assert_string_not_equal(json_fault_text(fault), json_fault_text(other));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_valid_texts),
+        cmocka_unit_test(test_white_space_around_the_value),
+        cmocka_unit_test(test_invalid_texts),
+        cmocka_unit_test(test_invalid_items_of_a_long_array),
+        cmocka_unit_test(test_nul_bytes),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_mixed_nesting),
+        cmocka_unit_test(test_cut_at_every_byte),
+        cmocka_unit_test(test_every_mutation_of_one_byte),
+        cmocka_unit_test(test_every_alignment),
+        cmocka_unit_test(test_white_space_of_every_length),
+        cmocka_unit_test(test_ten_megabytes),
+        cmocka_unit_test(test_random_texts),
+        cmocka_unit_test(test_every_fault_has_a_name),
+    };
+    return cmocka_run_group_tests_name("json_validate", tests, build_fence, NULL);
+}
