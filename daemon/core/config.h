@@ -23,6 +23,10 @@ struct resolver_options {
     usec_t ttl, negative_ttl;
 };
 
+struct egress_options {
+    struct strings allow;
+};
+
 struct propagate {      /* what upstreams are told without being asked for by name */
     bool trace;         /* traceparent and tracestate as they came */
     bool via;           /* Via and CDN-Loop, with loop detection */
@@ -40,6 +44,7 @@ struct upstream {
     usec_t timeout, connect_timeout, first_byte_timeout;
     uint64_t max_in_flight;
     const struct node *batch_node;
+    const struct node *node;
     /* Compiled. */
     struct upstream_batch batch;
     struct url url; /* its path, without a trailing '/', goes before every request's */
@@ -48,6 +53,7 @@ struct upstream {
 
 struct endpoint {
     const char *path, *method;
+    const struct node *node;
     struct forward forward;
     struct batch batch;
 };
@@ -62,7 +68,7 @@ struct config {
     int log_level; /* index into "error|warning|info|debug" */
     struct limits limits;
     struct resolver_options resolver;
-    struct strings egress_allow;
+    struct egress_options egress_options;
     struct egress egress;
     struct propagate propagate;
     struct option_list upstreams, endpoints; /* struct upstream, struct endpoint */
@@ -75,6 +81,9 @@ struct config {
  * cycles between endpoints included. `previous` (may be NULL) lends its gauges.
  * NULL with faults in *faults, whose arena is the caller's. */
 struct config *config_load(const char *file, struct config *previous, struct faults *faults);
+/* The same for one file already in memory, called `name` in places. */
+struct config *config_load_memory(const char *name, const char *data, size_t len,
+                                  struct faults *faults);
 /* The built-in defaults: what runs without a configuration file. */
 struct config *config_defaults(void);
 

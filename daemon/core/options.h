@@ -39,7 +39,8 @@ enum option_type {      /* the field it fills */
     OPTION_STRING,      /* const char *, NULL when absent without a default */
     OPTION_STRINGS,     /* struct strings; one string is a list of one */
     OPTION_ENUM,        /* int: index into the names "a|b|c" */
-    OPTION_NODE,        /* const struct node *: read by its module; NULL when absent */
+    OPTION_NODE,        /* const struct node *: read by its module; NULL when absent. With
+                         * `inner`: `off`, or a map of that section */
     OPTION_SECTION,     /* an embedded struct of another section */
     OPTION_LIST,        /* struct option_list of another section's structs */
     OPTION_MAP,         /* the same; each struct begins with const char *name */
@@ -60,6 +61,9 @@ enum {
     OPTION_CONFIG_ONLY = 1, /* unknown in client documents */
     OPTION_REQUIRED = 2,
     OPTION_RESTART = 4, /* a reload reports a change instead of applying it */
+    OPTION_NUMBER_TOO = 8,  /* OPTION_STRING: a number, as it is written, does as well */
+    OPTION_UNWRITTEN = 16,  /* OPTION_ENUM: the first name is what holds when nothing is
+                             * written, and nobody can write it */
 };
 
 struct option {
@@ -75,11 +79,19 @@ struct option {
     const char *text; /* one sentence for the reference */
 };
 
+/* Where the members of `inner` lie in the struct of `section`, when it has them besides
+ * its own rows: SECTION_BATCH in SECTION_ENDPOINT. False: there are none. */
+bool option_base(enum option_section section, enum option_section *ret_inner, size_t *ret_offset);
+
+/* The size of a section's struct. */
+size_t option_section_size(enum option_section section);
+
 /* The rows of a section (for SECTION_ENDPOINT without those of SECTION_BATCH). */
 const struct option *options_of(enum option_section section, size_t *ret_count);
 
 /* Fills *target (the section's struct, zeroed) from a map node and defaults.
- * `document`: it came from a client; CONFIG_ONLY options are then unknown.
+ * NULL or null: nothing was written. `document`: it came from a client; CONFIG_ONLY
+ * options are then unknown. Requests, endpoints and upstreams remember their node.
  * Unknown members (with the nearest name), wrong types and values out of range
  * are faults; reading goes on so that all of them are reported at once. */
 void options_read(enum option_section section, const struct node *map, bool document, void *target,
