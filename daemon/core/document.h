@@ -1,5 +1,5 @@
 /*
- * Client documents (JSON) to trees. The only user of jansson.
+ * Client documents (JSON) to trees.
  *
  * The bytes are first judged by json/validate, so that depth and size are
  * bounded before jansson allocates anything; then the values that are only
