@@ -1,0 +1,213 @@
+/*
+ * Each check needs only what the table already guarantees (a type, a range) or
+ * looks first whether the value is there at all: reading went on after faults,
+ * so that people see all of them at once.
+ */
+#include "core/config_check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/header.h"
+#include "core/units.h"
+
+enum { WORKERS_MAX = 256, NAME_MAX_LEN = 64 };
+
+/* The items of a list of strings as written; one string is a list of one. */
+static const struct node *first_item(const struct node *map, const char *name)
+{
+    const struct node *node = node_get(map, name);
+    return node && node->kind == NODE_LIST ? node->first : node;
+}
+
+static const struct node *next_item(const struct node *item)
+{
+    return item->parent->kind == NODE_LIST ? item->next : NULL;
+}
+
+/* NULL where the table has already found a fault. */
+static const char *item_text(const struct node *item)
+{
+    return item->kind == NODE_STRING && item->text_len > 0 ? item->text : NULL;
+}
+
+static bool is_alphanumeric(char letter)
+{
+    return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+           (letter >= '0' && letter <= '9');
+}
+
+static void check_workers(struct config *config, const struct node *root, struct faults *faults)
+{
+    const struct node *node = node_get(root, "workers");
+    uint64_t count = 0;
+    if (!node || strcmp(config->workers_text, "auto") == 0)
+        return;
+    if (!units_count(config->workers_text, &count) || count < 1 || count > WORKERS_MAX)
+        fault_at(faults, node, "must be \"auto\" or a number from 1 to %d, not \"%.40s\"",
+                 WORKERS_MAX, config->workers_text);
+    config->workers = count;
+}
+
+/* Ports are not compared, so naming one would promise something. */
+static bool is_host_name(const char *text)
+{
+    size_t len = strlen(text);
+    if (text[0] == '[')
+        return len > 2 && text[len - 1] == ']' &&
+               strspn(text + 1, "0123456789abcdefABCDEF:.") == len - 2;
+    for (size_t i = 0; i < len; i++)
+        if (!is_alphanumeric(text[i]) && !strchr("-._", text[i]))
+            return false;
+    return len > 0;
+}
+
+static void check_hosts(const struct node *root, struct faults *faults)
+{
+    const struct node *host = first_item(root, "hosts");
+    for (; host; host = next_item(host))
+        if (item_text(host) && !is_host_name(item_text(host)))
+            fault_at(faults, host,
+                     "must be a host name such as \"api.example.com\", without a port");
+}
+
+static void check_origins(const struct node *root, struct arena *arena, struct faults *faults)
+{
+    const struct node *origin = first_item(root, "origins");
+    for (; origin; origin = next_item(origin)) {
+        struct url url;
+        const char *text = item_text(origin);
+        if (!text)
+            continue;
+        const char *slashes = strstr(text, "://");
+        const char *wrong = url_parse(arena, text, &url);
+        if (wrong)
+            fault_at(faults, origin, "%s", wrong);
+        else if (slashes && strpbrk(slashes + 3, "/?#"))
+            fault_at(faults, origin,
+                     "must be an origin such as \"https://app.example.com\", without a path");
+    }
+}
+
+static void compile_egress(struct config *config, const struct node *root, struct faults *faults)
+{
+    const struct strings *allow = &config->egress_options.allow;
+    struct egress *egress = &config->egress;
+    egress->rules = arena_array(config->arena, allow->count, sizeof(*egress->rules));
+    const struct node *rule = first_item(node_get(root, "egress"), "allow");
+    for (; rule; rule = next_item(rule)) {
+        if (!item_text(rule))
+            continue;
+        const char *wrong =
+            egress_rule_parse(config->arena, item_text(rule), &egress->rules[egress->count]);
+        if (wrong)
+            fault_at(faults, rule, "%s", wrong);
+        else
+            egress->count++;
+    }
+}
+
+static void check_propagate(const struct config *config, const struct node *root,
+                            struct faults *faults)
+{
+    const struct node *node = node_get(node_get(root, "propagate"), "timeoutHeader");
+    const char *name = config->propagate.timeout_header;
+    if (!node || !*name)
+        return;
+    if (!header_name_valid(name))
+        fault_at(faults, node, "must be a header field's name, not \"%.100s\"", name);
+    else if (header_refused(name))
+        fault_at(faults, node, "must not be \"%.100s\", which has a meaning of its own", name);
+}
+
+static bool is_upstream_name(const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > NAME_MAX_LEN || !is_alphanumeric(name[0]))
+        return false;
+    for (size_t i = 1; i < len; i++)
+        if (!is_alphanumeric(name[i]) && name[i] != '_' && name[i] != '-')
+            return false;
+    return true;
+}
+
+static void compile_url(struct upstream *upstream, struct arena *arena, struct faults *faults)
+{
+    const struct node *node = node_get(upstream->node, "url");
+    if (!upstream->url_text)
+        return;
+    const char *wrong = url_parse(arena, upstream->url_text, &upstream->url);
+    if (wrong) {
+        fault_at(faults, node, "%s", wrong);
+        return;
+    }
+    if (strpbrk(upstream->url_text, "?#"))
+        fault_at(faults, node, "an upstream's URL has no query and no fragment");
+    size_t len = strlen(upstream->url.target);
+    while (len > 0 && upstream->url.target[len - 1] == '/')
+        len--;
+    upstream->url.target = arena_copy(arena, upstream->url.target, len);
+}
+
+static void check_ca_file(const struct upstream *upstream, struct faults *faults)
+{
+    struct stat status;
+    const struct node *node = node_get(upstream->node, "caFile");
+    if (!upstream->ca_file)
+        return;
+    if (stat(upstream->ca_file, &status) != 0 || access(upstream->ca_file, R_OK) != 0)
+        fault_at(faults, node, "\"%.200s\" cannot be read: %s", upstream->ca_file, strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        fault_at(faults, node, "\"%.200s\" is not a file", upstream->ca_file);
+}
+
+static void compile_upstream_batch(struct upstream *upstream, struct arena *arena,
+                                   struct faults *faults)
+{
+    const struct node *node = upstream->batch_node;
+    upstream->batch.closed = node && node->kind == NODE_STRING && strcmp(node->text, "off") == 0;
+    if (upstream->batch.closed)
+        node = NULL;
+    if (node && node->kind != NODE_MAP) {
+        fault_at(faults, node, "must be \"off\" or a map with methods and paths, not %s",
+                 node->kind == NODE_STRING ? "another string" : node_kind_text(node->kind));
+        return;
+    }
+    options_read(SECTION_UPSTREAM_BATCH, node, false, &upstream->batch, arena, faults);
+    const struct node *method = first_item(node, "methods");
+    for (; method; method = next_item(method))
+        if (item_text(method) && !header_method_valid(item_text(method)))
+            fault_at(faults, method, "must be a method such as \"GET\"");
+    const struct node *path = first_item(node, "paths");
+    for (; path; path = next_item(path))
+        if (item_text(path) && item_text(path)[0] != '/')
+            fault_at(faults, path, "must begin with \"/\"");
+}
+
+static void compile_upstreams(struct config *config, struct faults *faults)
+{
+    struct upstream *upstreams = config->upstreams.items;
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        struct upstream *upstream = &upstreams[i];
+        if (!is_upstream_name(upstream->name))
+            fault_at_key(faults, upstream->node,
+                         "an upstream's name has at most 64 letters, digits, \"-\" and \"_\", and "
+                         "begins with a letter or digit");
+        compile_url(upstream, config->arena, faults);
+        check_ca_file(upstream, faults);
+        compile_upstream_batch(upstream, config->arena, faults);
+    }
+}
+
+void config_check_values(struct config *config, const struct node *root, struct faults *faults)
+{
+    check_workers(config, root, faults);
+    check_hosts(root, faults);
+    check_origins(root, config->arena, faults);
+    compile_egress(config, root, faults);
+    check_propagate(config, root, faults);
+    compile_upstreams(config, faults);
+}

@@ -1,0 +1,153 @@
+/*
+ * Merging moves nodes from one file's tree into the other's. Every node keeps
+ * the file and line it was written in, so later faults name the right place.
+ */
+#include "core/config_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/yaml.h"
+
+enum { CHUNK = 16384 };
+
+static void read_stream(FILE *stream, struct buffer *out)
+{
+    char chunk[CHUNK];
+    size_t got;
+    while (buffer_status(out) == 0 && (got = fread(chunk, 1, sizeof(chunk), stream)) > 0)
+        buffer_append(out, chunk, got);
+}
+
+/* False with a fault. */
+static bool read_file(const char *file, struct buffer *out, struct faults *faults)
+{
+    FILE *stream = fopen(file, "re");
+    if (!stream) {
+        fault_in(faults, file, "cannot be read: %s", strerror(errno));
+        return false;
+    }
+    errno = 0;
+    read_stream(stream, out);
+    int error = ferror(stream) ? errno : 0;
+    fclose(stream);
+    if (error != 0)
+        fault_in(faults, file, "cannot be read: %s", strerror(error));
+    else if (buffer_status(out) != 0)
+        fault_in(faults, file, "is larger than %zu MiB", YAML_FILE_MAX >> 20);
+    return error == 0 && buffer_status(out) == 0;
+}
+
+static struct node *parse_file(struct arena *arena, const char *file, struct faults *faults)
+{
+    struct buffer content scope_buffer;
+    buffer_init(&content, YAML_FILE_MAX);
+    if (!read_file(file, &content, faults))
+        return NULL;
+    struct node *root =
+        yaml_parse(arena, file, content.data ? content.data : "", content.len, faults);
+    if (root && root->kind != NODE_MAP) {
+        fault_at(faults, root, "must be a map of options, not %s", node_kind_text(root->kind));
+        return NULL;
+    }
+    return root;
+}
+
+static void append_children(struct node *target, struct node *source)
+{
+    struct node *child = source->first;
+    while (child) {
+        struct node *next = child->next;
+        node_append(target, child);
+        child = next;
+    }
+}
+
+/* A member written without a value says nothing: the other file's stands. */
+static void replace(struct node *empty, const struct node *by)
+{
+    struct node *parent = empty->parent, *next = empty->next;
+    size_t position = empty->position;
+    *empty = *by;
+    empty->parent = parent;
+    empty->next = next;
+    empty->position = position;
+    for (struct node *child = empty->first; child; child = child->next)
+        child->parent = empty;
+}
+
+/* `depth` 0: the members of the file; 1: those of its sections. Deeper nothing merges, nor
+ * do two upstreams of one name. */
+static void merge_maps(struct arena *arena, struct node *target, struct node *source,
+                       unsigned depth, struct faults *faults)
+{
+    struct node *child = source->first;
+    while (child) {
+        struct node *next = child->next;
+        struct node *twin = (struct node *)node_get(target, child->key);
+        if (!twin) {
+            node_append(target, child);
+        } else if (twin->kind == NODE_NULL) {
+            replace(twin, child);
+        } else if (child->kind == NODE_NULL) {
+            ; /* the other file's stands */
+        } else if (depth == 0 && twin->kind == NODE_MAP && child->kind == NODE_MAP) {
+            merge_maps(arena, twin, child, depth + 1, faults);
+        } else if (depth == 0 && twin->kind == NODE_LIST && child->kind == NODE_LIST &&
+                   strcmp(child->key, "endpoints") == 0) {
+            append_children(twin, child);
+        } else {
+            fault_at_key(faults, child, "\"%.100s\" is also given at %s", child->key,
+                         node_place(arena, twin, 1));
+        }
+        child = next;
+    }
+}
+
+static int is_part(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+    return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0;
+}
+
+/* By bytes: the order must not depend on the locale. */
+static int compare_names(const struct dirent **left, const struct dirent **right)
+{
+    return strcmp((*left)->d_name, (*right)->d_name);
+}
+
+static void merge_directory(struct arena *arena, const char *file, struct node *root,
+                            struct faults *faults)
+{
+    struct dirent **entries = NULL;
+    const char *slash = strrchr(file, '/');
+    int folder_len = slash ? (int)(slash - file) + 1 : 0;
+    const char *folder = arena_printf(arena, "%.*sconf.d", folder_len, file);
+    int count = scandir(folder, &entries, is_part, compare_names);
+    if (count < 0 && errno != ENOENT && errno != ENOTDIR)
+        fault_in(faults, folder, "cannot be read: %s", strerror(errno));
+    for (int i = 0; i < count; i++) {
+        const char *name = arena_printf(arena, "%s/%s", folder, entries[i]->d_name);
+        struct node *part = parse_file(arena, name, faults);
+        if (part)
+            merge_maps(arena, root, part, 0, faults);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+struct node *config_files_read(struct arena *arena, const char *file, struct faults *faults)
+{
+    size_t faults_before = faults->count;
+    struct node *root = parse_file(arena, file, faults);
+    /* The other files' faults are worth knowing even when this one is broken. */
+    if (!root) {
+        root = node_add(arena, NULL, NODE_MAP);
+        root->file = file;
+    }
+    merge_directory(arena, file, root, faults);
+    return faults->count > faults_before ? NULL : root;
+}

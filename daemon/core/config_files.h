@@ -1,0 +1,14 @@
+/* The files of a configuration as one tree. */
+#ifndef CORE_CONFIG_FILES_H
+#define CORE_CONFIG_FILES_H
+
+#include "core/faults.h"
+#include "core/node.h"
+
+/* Reads `file` and conf.d/ *.yaml beside it, in byte order of their names, and merges
+ * them: maps member by member, the lists under `endpoints` one after the other. What
+ * is given twice is a fault that names both places, and so is a file that cannot be
+ * read. NULL with faults. */
+struct node *config_files_read(struct arena *arena, const char *file, struct faults *faults);
+
+#endif
