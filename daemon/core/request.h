@@ -50,24 +50,26 @@ struct request {
     const struct node *node;
     size_t index;
     enum target_kind target;
-    const struct upstream *upstream;   /* borrowed from the configuration */
-    struct template *template;         /* TARGET_UPSTREAM and TARGET_ENDPOINT */
-    struct url absolute;               /* TARGET_ABSOLUTE */
-    struct header_list headers;        /* batch-wide ones first, the request's own override */
+    const struct upstream *upstream; /* borrowed from the configuration */
+    struct template *template;       /* TARGET_UPSTREAM and TARGET_ENDPOINT */
+    struct url absolute;             /* TARGET_ABSOLUTE */
+    const char *literal;             /* the whole target when no variable is in it, or NULL */
+    struct header_list headers;      /* batch-wide ones first, the request's own override */
+    bool decode;                     /* Accept-Encoding was among them (taken out) */
     enum body_kind body;
     const char *body_data, *content_type;
     size_t body_len;
     const char *fallback; /* `default` as JSON bytes; NULL: none. Implies optional */
     size_t fallback_len;
     struct success success;
-    struct strings forward_headers; /* after narrowing */
+    struct strings forward_headers; /* after narrowing, without those in `headers` */
 };
 
 struct batch {
     struct option_list list; /* of struct request, in declared order */
     const struct node *headers_node, *query_node;
-    int merge;       /* enum merge_kind */
-    int policy;      /* enum policy_kind, resolved: never POLICY_DEFAULT after reading */
+    int merge;  /* enum merge_kind */
+    int policy; /* enum policy_kind, resolved: never POLICY_DEFAULT after reading */
     int conflict, status, meta, on_timeout;
     usec_t timeout;
     const char *query; /* shared query, encoded: "a=1&b=2"; NULL: none */

@@ -11,9 +11,9 @@
 #define URL_LENGTH_MAX 8192
 
 struct origin {
-    bool tls;             /* https */
-    const char *host;     /* lower case; an IPv6 literal without brackets */
-    unsigned short port;  /* never 0 */
+    bool tls;              /* https */
+    const char *host;      /* lower case; an IPv6 literal without brackets */
+    unsigned short port;   /* never 0 */
     const char *authority; /* for the Host field: brackets kept, default port left out */
 };
 

@@ -1,0 +1,121 @@
+/*
+ * A batch as a whole: what its requests share, and what is true of them only
+ * together. Client documents and endpoints take the same way through here.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "core/request_compile.h"
+
+/* ---- The shared query ---- */
+
+static void add_query_member(struct compiler *compiler, const struct node *node, struct buffer *out)
+{
+    if (node->kind != NODE_STRING && node->kind != NODE_NUMBER && node->kind != NODE_BOOL) {
+        fault_at(compiler->faults, node,
+                 "a query member is a string, a number, true or false, not %s",
+                 node_kind_text(node->kind));
+        return;
+    }
+    if (!compiler->document && strstr(node->text, "{$")) {
+        fault_at(compiler->faults, node, REQUEST_NO_EXPRESSIONS);
+        return;
+    }
+    if (out->len > 0)
+        buffer_byte(out, '&');
+    template_encode(node->key, strlen(node->key), out);
+    buffer_byte(out, '=');
+    template_encode(node->text, node->text_len, out);
+}
+
+static void compile_query(struct compiler *compiler)
+{
+    const struct node *map = compiler->batch->query_node;
+    if (!map)
+        return;
+    if (map->kind != NODE_MAP) {
+        fault_at(compiler->faults, map, "query is a map of names and values, not %s",
+                 node_kind_text(map->kind));
+        return;
+    }
+    struct buffer query scope_buffer;
+    buffer_init(&query, SIZE_MAX);
+    for (const struct node *node = map->first; node; node = node->next)
+        add_query_member(compiler, node, &query);
+    if (query.len > 0)
+        compiler->batch->query = arena_copy(compiler->arena, query.data, query.len);
+}
+
+/* ---- The requests together ---- */
+
+static void check_unique(struct compiler *compiler, size_t index)
+{
+    const struct request *requests = batch_requests(compiler->batch);
+    const struct request *request = &requests[index];
+    for (size_t i = 0; request->id && i < index; i++) {
+        if (!requests[i].id || strcmp(requests[i].id, request->id) != 0)
+            continue;
+        fault_at(compiler->faults, request_member(request, "id"), "the id \"%s\" is used twice",
+                 request->id);
+        return;
+    }
+}
+
+static bool check_count(struct compiler *compiler, const struct node *list)
+{
+    const struct batch *batch = compiler->batch;
+    uint64_t most = compiler->config->limits.requests;
+    if (batch->list.count > most) {
+        fault_at(compiler->faults, list, "%zu requests are more than limits.requests (%llu)",
+                 batch->list.count, (unsigned long long)most);
+        return false;
+    }
+    if (batch->merge == MERGE_RAW && batch->list.count != 1)
+        fault_at(compiler->faults, list, "merge: raw needs exactly one request");
+    return true;
+}
+
+static void compile(struct compiler *compiler)
+{
+    struct batch *batch = compiler->batch;
+    struct request *requests = batch_requests(batch);
+    if (batch->policy == POLICY_DEFAULT)
+        batch->policy = batch->merge == MERGE_ENVELOPE ? POLICY_ALL_SETTLED : POLICY_ALL;
+    if (batch->list.count == 0 || !check_count(compiler, requests[0].node->parent))
+        return;
+    compile_query(compiler);
+    request_read_shared_headers(compiler);
+    for (size_t i = 0; i < batch->list.count; i++) {
+        requests[i].index = i;
+        request_compile(compiler, &requests[i]);
+        check_unique(compiler, i);
+    }
+}
+
+void batch_read_document(const struct config *config, const struct node *document,
+                         struct arena *arena, struct batch *ret_batch, struct faults *faults)
+{
+    struct batch batch = {0};
+    struct compiler compiler = {
+        .config = config, .batch = &batch, .arena = arena, .faults = faults, .document = true};
+    if (document->kind != NODE_MAP) {
+        fault_at(faults, document, "a batch is an object with a member \"requests\", not %s",
+                 node_kind_text(document->kind));
+    } else {
+        options_read(SECTION_BATCH, document, true, &batch, arena, faults);
+        compile(&compiler);
+    }
+    *ret_batch = batch;
+}
+
+void batch_compile(const struct config *config, struct batch *batch, const struct forward *forward,
+                   const struct strings *variables, struct arena *arena, struct faults *faults)
+{
+    struct compiler compiler = {.config = config,
+                                .batch = batch,
+                                .arena = arena,
+                                .faults = faults,
+                                .forward = forward,
+                                .variables = variables};
+    compile(&compiler);
+}

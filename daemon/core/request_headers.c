@@ -1,0 +1,135 @@
+/*
+ * The fields of a request: the batch's first, then the request's own, which
+ * replace those of the same name. Content-Type leaves the list, since it goes with
+ * the body; so does Accept-Encoding, since whoever decodes replies must say
+ * what it can decode.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "core/request_compile.h"
+
+/* ---- Reading ---- */
+
+static const char *trim(struct arena *arena, const struct node *node)
+{
+    const char *begin = node->text;
+    const char *end = node->text + node->text_len;
+    while (begin < end && (*begin == ' ' || *begin == '\t'))
+        begin++;
+    while (end > begin && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    return arena_copy(arena, begin, (size_t)(end - begin));
+}
+
+static void read_header(struct compiler *compiler, const struct node *node,
+                        struct header_list *list)
+{
+    struct faults *faults = compiler->faults;
+    if (!header_name_valid(node->key))
+        fault_at_key(faults, node, "this is not a field name");
+    else if (header_refused(node->key))
+        fault_at_key(faults, node, "%s may not be set here", node->key);
+    else if (header_get(list, node->key))
+        fault_at_key(faults, node, "%s is given twice", node->key);
+    else if (node->kind != NODE_STRING)
+        fault_at(faults, node, "a field's value must be a string, not %s",
+                 node_kind_text(node->kind));
+    else if (!header_value_valid(node->text, node->text_len))
+        fault_at(faults, node, "a field's value has no control characters");
+    else if (strstr(node->text, "{$"))
+        fault_at(faults, node, REQUEST_NO_EXPRESSIONS);
+    else
+        header_add(compiler->arena, list, node->key, trim(compiler->arena, node));
+}
+
+static struct header_list read_headers(struct compiler *compiler, const struct node *map)
+{
+    struct header_list list = {0};
+    if (!map)
+        return list;
+    if (map->kind != NODE_MAP) {
+        fault_at(compiler->faults, map, "headers are a map of names and strings, not %s",
+                 node_kind_text(map->kind));
+        return list;
+    }
+    for (const struct node *node = map->first; node; node = node->next)
+        read_header(compiler, node, &list);
+    return list;
+}
+
+void request_read_shared_headers(struct compiler *compiler)
+{
+    compiler->shared = read_headers(compiler, compiler->batch->headers_node);
+}
+
+/* ---- Merging ---- */
+
+static void take_header(struct compiler *compiler, struct request *request,
+                        const struct header *header)
+{
+    if (strcasecmp(header->name, "Content-Type") == 0)
+        request->content_type = header->value;
+    else if (strcasecmp(header->name, "Accept-Encoding") == 0)
+        request->decode = true;
+    else
+        header_add(compiler->arena, &request->headers, header->name, header->value);
+}
+
+/* ---- Forwarding ---- */
+
+static bool is_among(const struct strings *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcasecmp(names->items[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The names this request carries on: its own list when it narrows, or all. */
+static struct strings narrow(struct compiler *compiler, const struct request *request)
+{
+    const struct strings *all = &compiler->forward->headers;
+    struct forward own = {0};
+    if (!request->forward_node)
+        return *all;
+    options_read(SECTION_FORWARD, request->forward_node, false, &own, compiler->arena,
+                 compiler->faults);
+    if (own.query.count > 0)
+        fault_at(compiler->faults, request->forward_node,
+                 "a request narrows forward.headers only; query is the endpoint's");
+    for (size_t i = 0; i < own.headers.count; i++) {
+        if (!is_among(all, own.headers.items[i]))
+            fault_at(compiler->faults, request->forward_node,
+                     "%s is not in the endpoint's forward.headers", own.headers.items[i]);
+    }
+    bool named = node_get(request->forward_node, "headers") != NULL;
+    return named ? own.headers : *all;
+}
+
+static void compile_forward(struct compiler *compiler, struct request *request)
+{
+    struct strings wanted = narrow(compiler, request);
+    const char **names = arena_array(compiler->arena, wanted.count, sizeof(char *));
+    request->forward_headers.items = names;
+    for (size_t i = 0; i < wanted.count; i++) {
+        const char *name = wanted.items[i];
+        bool own = header_get(&request->headers, name) || strcasecmp(name, "Content-Type") == 0;
+        if (!own && !is_among(&request->forward_headers, name))
+            names[request->forward_headers.count++] = name;
+    }
+}
+
+void request_compile_headers(struct compiler *compiler, struct request *request)
+{
+    struct header_list own = read_headers(compiler, request->headers_node);
+    for (size_t i = 0; i < compiler->shared.count; i++) {
+        if (!header_get(&own, compiler->shared.items[i].name))
+            take_header(compiler, request, &compiler->shared.items[i]);
+    }
+    for (size_t i = 0; i < own.count; i++)
+        take_header(compiler, request, &own.items[i]);
+    if (compiler->forward)
+        compile_forward(compiler, request);
+}

@@ -1,0 +1,254 @@
+/*
+ * Where a request goes: an absolute URL, a path on an upstream, or a path of the
+ * daemon's own. What can be known now is decided now: policies for what a
+ * client wrote, and the whole target wherever no variable is in it.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "core/request_compile.h"
+
+/* ---- Finding the upstream ---- */
+
+static const char *nearest_upstream(struct compiler *compiler, const char *name)
+{
+    const struct option_list *list = &compiler->config->upstreams;
+    const struct upstream *upstreams = list->items;
+    const char **names = arena_array(compiler->arena, list->count, sizeof(char *));
+    for (size_t i = 0; i < list->count; i++)
+        names[i] = upstreams[i].name;
+    return nearest_name(name, names, list->count);
+}
+
+static void find_upstream(struct compiler *compiler, struct request *request)
+{
+    const char *name = request->upstream_name;
+    request->upstream = config_upstream(compiler->config, name);
+    if (request->upstream)
+        return;
+    const char *nearest = nearest_upstream(compiler, name);
+    fault_at(compiler->faults, request_member(request, "upstream"),
+             "there is no upstream \"%s\"%s%s%s", name, nearest ? "; did you mean \"" : "",
+             nearest ? nearest : "", nearest ? "\"?" : "");
+}
+
+/* ---- What a client may do ---- */
+
+static bool has_string(const struct strings *strings, const char *string)
+{
+    for (size_t i = 0; i < strings->count; i++) {
+        if (strcmp(strings->items[i], string) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void check_upstream_policy(struct compiler *compiler, const struct request *request)
+{
+    enum { FORBIDDEN = 403 };
+    const struct upstream *upstream = request->upstream;
+    const struct upstream_batch *policy = &upstream->batch;
+    if (policy->closed) {
+        fault_with_status(compiler->faults, request_member(request, "upstream"), FORBIDDEN,
+                          "http_request_denied: upstream \"%s\" is closed to batches",
+                          upstream->name);
+        return;
+    }
+    if (!has_string(&policy->methods, request->method))
+        fault_with_status(compiler->faults, request_member(request, "method"), FORBIDDEN,
+                          "http_request_denied: upstream \"%s\" does not allow %s in batches",
+                          upstream->name, request->method);
+    for (size_t i = 0; i < policy->paths.count; i++) {
+        if (url_path_matches(policy->paths.items[i], request->url, strlen(request->url)))
+            return;
+    }
+    fault_with_status(compiler->faults, request_member(request, "url"), FORBIDDEN,
+                      "http_request_denied: upstream \"%s\" does not allow this path in batches",
+                      upstream->name);
+}
+
+static void check_endpoint(struct compiler *compiler, const struct request *request)
+{
+    const struct node *place = request_member(request, "url");
+    struct route_match match =
+        routes_find(compiler->config->routes, request->method, request->url, strlen(request->url));
+    if (!match.allow)
+        fault_at(compiler->faults, place, "no endpoint has this path; was an upstream meant?");
+    else if (!match.endpoint)
+        fault_at(compiler->faults, place, "the endpoint with this path answers %s, not %s",
+                 match.allow, request->method);
+}
+
+/* ---- Absolute URLs ---- */
+
+static void compile_absolute(struct compiler *compiler, struct request *request)
+{
+    enum { FORBIDDEN = 403 };
+    const struct node *place = request_member(request, "url");
+    const char *wrong = url_parse(compiler->arena, request->url, &request->absolute);
+    if (wrong) {
+        fault_at(compiler->faults, place, "%s", wrong);
+        return;
+    }
+    if (request->upstream_name)
+        fault_at(compiler->faults, place, "with an upstream the url is a path");
+    else if (!egress_allows(&compiler->config->egress, &request->absolute.origin))
+        fault_with_status(compiler->faults, place, FORBIDDEN,
+                          "http_request_denied: egress.allow has no rule for %s://%s",
+                          request->absolute.origin.tls ? "https" : "http",
+                          request->absolute.origin.authority);
+}
+
+/* ---- Paths ---- */
+
+static bool knows_variable(const struct compiler *compiler, const char *name)
+{
+    return (compiler->variables && has_string(compiler->variables, name)) ||
+           (compiler->forward && has_string(&compiler->forward->query, name));
+}
+
+static const char *nearest_variable(const struct compiler *compiler, const char *name)
+{
+    const char *nearest = NULL;
+    if (compiler->variables)
+        nearest = nearest_name(name, compiler->variables->items, compiler->variables->count);
+    if (!nearest && compiler->forward)
+        nearest =
+            nearest_name(name, compiler->forward->query.items, compiler->forward->query.count);
+    return nearest;
+}
+
+static void check_variables(struct compiler *compiler, const struct request *request)
+{
+    const char *const *names;
+    size_t count = template_variables(request->template, &names);
+    for (size_t i = 0; i < count; i++) {
+        if (knows_variable(compiler, names[i]))
+            continue;
+        const char *nearest = nearest_variable(compiler, names[i]);
+        fault_at(compiler->faults, request_member(request, "url"),
+                 "{%s} is neither in the endpoint's path nor in its forward.query%s%s%s", names[i],
+                 nearest ? "; did you mean {" : "", nearest ? nearest : "", nearest ? "}?" : "");
+    }
+}
+
+static struct template_value letter(const void *ctx, const char *name)
+{
+    (void)ctx;
+    (void)name;
+    return (struct template_value){"x", 1};
+}
+
+/* With a harmless value everywhere only the literal parts can be wrong. */
+static const char *check_literal_parts(struct compiler *compiler, const struct request *request)
+{
+    struct buffer target scope_buffer;
+    buffer_init(&target, SIZE_MAX);
+    template_expand(request->template, letter, NULL, &target);
+    const char *wrong = url_check_target(target.data ? target.data : "", target.len);
+    return wrong ? arena_string(compiler->arena, wrong) : NULL;
+}
+
+static void compile_template(struct compiler *compiler, struct request *request)
+{
+    const struct node *place = request_member(request, "url");
+    size_t offset = 0;
+    const char *wrong = url_check_target(request->url, strlen(request->url));
+    if (compiler->document && wrong) {
+        fault_at(compiler->faults, place, "%s", wrong);
+        return;
+    }
+    struct template *template;
+    wrong = template_compile(compiler->arena, request->url, &template, &offset);
+    if (wrong) {
+        fault_at(compiler->faults, place, "at byte %zu: %s", offset, wrong);
+        return;
+    }
+    request->template = template;
+    wrong = check_literal_parts(compiler, request);
+    if (wrong)
+        fault_at(compiler->faults, place, "%s", wrong);
+    check_variables(compiler, request);
+}
+
+static void compile_path(struct compiler *compiler, struct request *request)
+{
+    size_t before = compiler->faults->count;
+    if (request->url[1] == '/') {
+        fault_at(compiler->faults, request_member(request, "url"),
+                 "a path begins with one /; an absolute URL with http:// or https://");
+        return;
+    }
+    request->target = request->upstream_name ? TARGET_UPSTREAM : TARGET_ENDPOINT;
+    if (request->upstream_name)
+        find_upstream(compiler, request);
+    compile_template(compiler, request);
+    if (!compiler->document || compiler->faults->count > before)
+        return;
+    if (request->upstream)
+        check_upstream_policy(compiler, request);
+    else
+        check_endpoint(compiler, request);
+}
+
+/* ---- The whole target ---- */
+
+void request_write_target(const struct request *request, const char *query,
+                          template_lookup_fn *lookup, const void *ctx, struct buffer *out)
+{
+    if (request->target == TARGET_ABSOLUTE) {
+        buffer_string(out, request->absolute.target);
+    } else {
+        const char *prefix = request->upstream ? request->upstream->url.target : NULL;
+        size_t prefix_len = prefix ? strlen(prefix) : 0;
+        if (prefix_len > 0 && prefix[prefix_len - 1] == '/')
+            prefix_len--;
+        buffer_append(out, prefix, prefix_len);
+        template_expand(request->template, lookup, ctx, out);
+    }
+    if (!query || *query == '\0' || out->len == 0)
+        return;
+    if (!memchr(out->data, '?', out->len))
+        buffer_byte(out, '?');
+    else if (out->data[out->len - 1] != '?' && out->data[out->len - 1] != '&')
+        buffer_byte(out, '&');
+    buffer_string(out, query);
+}
+
+static void write_literal(struct compiler *compiler, struct request *request)
+{
+    struct buffer target scope_buffer;
+    buffer_init(&target, SIZE_MAX);
+    request_write_target(request, compiler->batch->query, letter, NULL, &target);
+    const char *wrong = url_check_target(target.data ? target.data : "", target.len);
+    if (wrong)
+        fault_at(compiler->faults, request_member(request, "url"), "with the shared query: %s",
+                 wrong);
+    else
+        request->literal = arena_copy(compiler->arena, target.data, target.len);
+}
+
+void request_compile_url(struct compiler *compiler, struct request *request)
+{
+    const struct node *place = request_member(request, "url");
+    size_t before = compiler->faults->count;
+    if (strstr(request->url, "{$")) {
+        fault_at(compiler->faults, place, REQUEST_NO_EXPRESSIONS);
+        return;
+    }
+    if (request->url[0] == '$') {
+        fault_at(compiler->faults, place, "references to other requests ($id) are not supported");
+        return;
+    }
+    if (request->url[0] == '/') {
+        compile_path(compiler, request);
+    } else {
+        request->target = TARGET_ABSOLUTE;
+        compile_absolute(compiler, request);
+    }
+    bool literal = request->target == TARGET_ABSOLUTE ||
+                   (request->template && template_literal(request->template));
+    if (literal && compiler->faults->count == before)
+        write_literal(compiler, request);
+}
