@@ -18,7 +18,7 @@ struct json_span {
 
 enum json_type json_span_type(struct json_span span);
 
-/* Members of an object or items of an array, in order. */
+/* Members of an object or items of an array, in order; any other value has none. */
 struct json_cursor {
     const char *at, *end;
     bool object;
@@ -33,7 +33,7 @@ bool json_next(struct json_cursor *cursor, struct json_item *ret_item);
 /* True when the key's decoded value equals name[0..len). A key with an escape
  * that is not a Unicode scalar (lone surrogate) equals nothing. */
 bool json_key_is(struct json_span key, const char *name, size_t len);
-/* True when two keys have the same decoded value. */
+/* True when two keys have the same decoded value; false for lone surrogates, too. */
 bool json_keys_equal(struct json_span a, struct json_span b);
 
 /* Decodes a string span into out[0..cap); lone surrogates become U+FFFD.
@@ -42,7 +42,8 @@ bool json_keys_equal(struct json_span a, struct json_span b);
 size_t json_decode(struct json_span string, char *out, size_t cap);
 
 /* Writes the JSON Pointer (RFC 6901) of the innermost value that contains
- * text[offset] to out (always terminated, cut at cap). `text` is one value. */
+ * text[offset] to out (always terminated, cut at cap between characters). `text` is one
+ * value. U+0000 in a key shows as U+FFFD. Costs up to a pass over the text for each level. */
 void json_pointer_at(struct json_span text, size_t offset, char *out, size_t cap);
 
 /* How many values (containers and scalars, keys not counted) a text holds; stops at `most`. */

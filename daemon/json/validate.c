@@ -415,42 +415,52 @@ static fast position judge_text(struct judge *judge, position at)
     return at;
 }
 
-static bool is_valid_container(position start, position end, unsigned depth)
+bool json_vector_accepts(const char *data, size_t len, unsigned depth)
 {
+    bool object = len >= 2 && data[0] == '{' && data[len - 1] == '}';
+    bool array = len >= 2 && data[0] == '[' && data[len - 1] == ']';
+    if (!object && !array)
+        return false;
     struct nesting nesting;
     nesting.depth = 0;
     nesting.depth_allowed = depth;
     nesting.closing = 0;
+    position start = (position)data, end = start + len;
     struct judge judge = {end, start, start, 0, &nesting};
-    if (end - start < BLOCK) {
-        judge.special = short_text_bits(start, (size_t)(end - start));
+    if (len < BLOCK) {
+        judge.special = short_text_bits(start, len);
         judge.next_block = end;
     }
     return judge_text(&judge, start) != NULL;
+}
+
+#else
+
+bool json_vector_accepts(const char *data, size_t len, unsigned depth)
+{
+    (void)data;
+    (void)len;
+    (void)depth;
+    return false;
+}
+
+#endif
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
 struct json_verdict json_validate(const char *data, size_t len, unsigned depth)
 {
     assert(depth <= JSON_DEPTH_MAX);
     size_t start = 0, end = len;
-    while (end > 0 && is_space((unsigned char)data[end - 1]))
+    while (end > 0 && is_blank(data[end - 1]))
         end--;
-    while (start < end && is_space((unsigned char)data[start]))
+    while (start < end && is_blank(data[start]))
         start++;
-    bool object = start < end && data[start] == '{' && data[end - 1] == '}';
-    bool array = start < end && data[start] == '[' && data[end - 1] == ']';
-    position text = (position)data;
-    if ((object || array) && is_valid_container(text + start, text + end, depth))
-        return (struct json_verdict){
-            .type = object ? JSON_OBJECT : JSON_ARRAY, .start = start, .end = end};
-    return json_validate_scalar(data, len, depth);
+    if (!json_vector_accepts(data + start, end - start, depth))
+        return json_validate_scalar(data, len, depth);
+    enum json_type type = data[start] == '{' ? JSON_OBJECT : JSON_ARRAY;
+    return (struct json_verdict){.type = type, .start = start, .end = end};
 }
-
-#else
-
-struct json_verdict json_validate(const char *data, size_t len, unsigned depth)
-{
-    return json_validate_scalar(data, len, depth);
-}
-
-#endif

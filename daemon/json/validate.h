@@ -8,6 +8,7 @@
 #ifndef JSON_VALIDATE_H
 #define JSON_VALIDATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum json_type {
@@ -38,7 +39,7 @@ enum json_fault {
 struct json_verdict {
     enum json_fault fault;
     enum json_type type; /* of the top-level value, when valid */
-    size_t offset;       /* of the offending byte, or len; when not valid */
+    size_t offset;       /* of the offending byte (a bad sequence or escape: its first), or len */
     size_t start, end;   /* the value without surrounding white space, when valid */
 };
 
@@ -49,6 +50,10 @@ struct json_verdict json_validate(const char *data, size_t len, unsigned depth);
 /* The same, one byte at a time: what the tests and the fuzzer hold the vectorised one
  * against, and what runs where there are no vectors. Equal in every field. */
 struct json_verdict json_validate_scalar(const char *data, size_t len, unsigned depth);
+
+/* What json_validate() asks first: true when data[0..len) is one valid object or array with
+ * no white space around it. A false says nothing; without vectors it is always false. */
+bool json_vector_accepts(const char *data, size_t len, unsigned depth);
 
 /* A short English name of a fault, for error details. */
 const char *json_fault_text(enum json_fault fault);

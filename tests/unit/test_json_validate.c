@@ -4,6 +4,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -125,6 +126,20 @@ static void test_valid_texts(void **state)
         assert_int_equal(verdict.end, strlen(text));
     }
 }
+
+#if defined(__SSE2__)
+/* Without this a vectorised pass that refused everything would go unnoticed: the scalar
+ * validator has the last word. */
+static void test_vectors_accept_all_valid_containers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof valid_texts / sizeof *valid_texts; i++) {
+        const char *text = valid_texts[i].text;
+        bool container = text[0] == '[' || text[0] == '{';
+        assert_int_equal(json_vector_accepts(text, strlen(text), DEPTH), container);
+    }
+}
+#endif
 
 static void test_white_space_around_the_value(void **state)
 {
@@ -619,6 +634,26 @@ static void test_random_texts(void **state)
     assert_true(refused > 10000);
 }
 
+#if defined(__SSE2__)
+static void test_vectors_accept_generated_containers(void **state)
+{
+    (void)state;
+    static struct generator generator = {.state = 99};
+    size_t containers = 0;
+    for (unsigned round = 0; round < 5000; round++) {
+        generator.len = 0;
+        emit_value(&generator, 0);
+        struct json_verdict verdict = json_validate_scalar(generator.text, generator.len, DEPTH);
+        if (verdict.type != JSON_OBJECT && verdict.type != JSON_ARRAY)
+            continue;
+        const char *value = generator.text + verdict.start;
+        assert_true(json_vector_accepts(value, verdict.end - verdict.start, DEPTH));
+        containers++;
+    }
+    assert_true(containers > 1000);
+}
+#endif
+
 static void test_every_fault_has_a_name(void **state)
 {
     (void)state;
@@ -633,6 +668,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_valid_texts),
+#if defined(__SSE2__)
+        cmocka_unit_test(test_vectors_accept_all_valid_containers),
+        cmocka_unit_test(test_vectors_accept_generated_containers),
+#endif
         cmocka_unit_test(test_white_space_around_the_value),
         cmocka_unit_test(test_invalid_texts),
         cmocka_unit_test(test_invalid_items_of_a_long_array),
