@@ -102,6 +102,15 @@ size_t option_section_size(enum option_section section)
     return layouts[section].size;
 }
 
+const char *option_section_name(enum option_section section)
+{
+    static const char *const names[SECTION_COUNT] = {
+        "file",          "limits",   "resolver", "egress", "propagate", "upstream",
+        "upstreamBatch", "endpoint", "forward",  "batch",  "request",
+    };
+    return names[section];
+}
+
 static bool may_write(const struct option *option, bool document)
 {
     return !document || !(option->flags & OPTION_CONFIG_ONLY);

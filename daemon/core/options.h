@@ -31,19 +31,19 @@ enum option_section {
     SECTION_COUNT,
 };
 
-enum option_type {      /* the field it fills */
-    OPTION_BOOL,        /* bool */
-    OPTION_COUNT,       /* uint64_t */
-    OPTION_SIZE,        /* uint64_t, bytes */
-    OPTION_DURATION,    /* usec_t */
-    OPTION_STRING,      /* const char *, NULL when absent without a default */
-    OPTION_STRINGS,     /* struct strings; one string is a list of one */
-    OPTION_ENUM,        /* int: index into the names "a|b|c" */
-    OPTION_NODE,        /* const struct node *: read by its module; NULL when absent. With
-                         * `inner`: `off`, or a map of that section */
-    OPTION_SECTION,     /* an embedded struct of another section */
-    OPTION_LIST,        /* struct option_list of another section's structs */
-    OPTION_MAP,         /* the same; each struct begins with const char *name */
+enum option_type {                  /* the field it fills */
+                   OPTION_BOOL,     /* bool */
+                   OPTION_COUNT,    /* uint64_t */
+                   OPTION_SIZE,     /* uint64_t, bytes */
+                   OPTION_DURATION, /* usec_t */
+                   OPTION_STRING,   /* const char *, NULL when absent without a default */
+                   OPTION_STRINGS,  /* struct strings; one string is a list of one */
+                   OPTION_ENUM,     /* int: index into the names "a|b|c" */
+                   OPTION_NODE, /* const struct node *: read by its module; NULL when absent. With
+                                 * `inner`: `off`, or a map of that section */
+                   OPTION_SECTION, /* an embedded struct of another section */
+                   OPTION_LIST,    /* struct option_list of another section's structs */
+                   OPTION_MAP,     /* the same; each struct begins with const char *name */
 };
 
 struct strings {
@@ -60,10 +60,10 @@ struct option_list {
 enum {
     OPTION_CONFIG_ONLY = 1, /* unknown in client documents */
     OPTION_REQUIRED = 2,
-    OPTION_RESTART = 4, /* a reload reports a change instead of applying it */
-    OPTION_NUMBER_TOO = 8,  /* OPTION_STRING: a number, as it is written, does as well */
-    OPTION_UNWRITTEN = 16,  /* OPTION_ENUM: the first name is what holds when nothing is
-                             * written, and nobody can write it */
+    OPTION_RESTART = 4,    /* a reload reports a change instead of applying it */
+    OPTION_NUMBER_TOO = 8, /* OPTION_STRING: a number, as it is written, does as well */
+    OPTION_UNWRITTEN = 16, /* OPTION_ENUM: the first name is what holds when nothing is
+                            * written, and nobody can write it */
 };
 
 struct option {
@@ -72,19 +72,19 @@ struct option {
     enum option_type type;
     size_t offset;
     const char *fallback; /* as one would write it; NULL: none */
-    uint64_t min, max;    /* counts, sizes, durations (us), lengths of strings and lists; 0 0: free */
-    const char *names;    /* OPTION_ENUM: "a|b|c" */
+    uint64_t min, max; /* counts, sizes, durations (us), lengths of strings and lists; 0 0: free */
+    const char *names; /* OPTION_ENUM: "a|b|c" */
     enum option_section inner; /* OPTION_SECTION, OPTION_LIST, OPTION_MAP */
     unsigned flags;
     const char *text; /* one sentence for the reference */
 };
 
-/* Where the members of `inner` lie in the struct of `section`, when it has them besides
- * its own rows: SECTION_BATCH in SECTION_ENDPOINT. False: there are none. */
+/* Where `section` has the members of another one too (an endpoint those of a batch). */
 bool option_base(enum option_section section, enum option_section *ret_inner, size_t *ret_offset);
 
-/* The size of a section's struct. */
-size_t option_section_size(enum option_section section);
+size_t option_section_size(enum option_section section); /* of its struct */
+/* What a section is called in the schema and the reference: "limits", "request". */
+const char *option_section_name(enum option_section section);
 
 /* The rows of a section (for SECTION_ENDPOINT without those of SECTION_BATCH). */
 const struct option *options_of(enum option_section section, size_t *ret_count);
