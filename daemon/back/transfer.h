@@ -1,8 +1,8 @@
 /*
  * A carrier: one HTTP call as a complete libcurl transfer in the worker's CURLM,
- * driven by curl_multi_socket_action. The only file pair that sets curl easy
- * options. A second carrier (an exchange of our own on libcurl's connections)
- * will stand beside it with the same contract: a call in, an outcome out.
+ * driven by curl_multi_socket_action. A second carrier (an exchange of our own on
+ * libcurl's connections) will stand beside it with the same contract: a call in,
+ * an outcome out.
  */
 #ifndef BACK_TRANSFER_H
 #define BACK_TRANSFER_H
@@ -17,8 +17,9 @@ struct transfer;
 enum transfer_phase { TRANSFER_CONNECTING, TRANSFER_SENT, TRANSFER_REPLYING };
 
 struct transfer_events { /* run from carrier_turn(), never inside transfer_start/stop */
-    void (*phase)(void *ctx, enum transfer_phase phase); /* connected; first byte of the reply */
-    void (*done)(void *ctx, struct outcome *outcome);     /* once; the transfer is gone then */
+    /* Connected; the reply began. A step that is over when it could be told is left out. */
+    void (*phase)(void *ctx, enum transfer_phase phase);
+    void (*done)(void *ctx, struct outcome *outcome); /* once; the transfer is gone then */
 };
 
 int must_check carrier_new(struct loop *loop, struct carrier **ret_carrier);
@@ -32,7 +33,12 @@ struct transfer *transfer_start(struct carrier *carrier, const struct call_spec 
 /* Ends it without `done`; the connection is closed unless it was not used yet. */
 void transfer_stop(struct transfer *transfer);
 
-/* Runs libcurl's due work and reports what ended. Once per turn of the loop. */
+/* Runs libcurl's due work and reports what happened. Once per turn of the loop. */
 void carrier_turn(struct carrier *carrier);
+/* True when it would do something now; else the loop wakes when it would. */
+bool carrier_is_due(const struct carrier *carrier);
+
+/* Connections open now, idle ones included; for tests and metrics. */
+size_t carrier_open_sockets(const struct carrier *carrier);
 
 #endif

@@ -1,0 +1,83 @@
+/*
+ * libcurl's codes name what it was doing, RFC 9209's what went wrong; so one
+ * code may become several, told apart by how far the call had come.
+ */
+#include "back/curl_result.h"
+
+#include <errno.h>
+
+static enum outcome_code connect_failed(long os_error)
+{
+    switch (os_error) {
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EADDRNOTAVAIL:
+    case EACCES:
+    case EPERM:
+        return OUTCOME_DESTINATION_UNROUTABLE;
+    case ETIMEDOUT:
+        return OUTCOME_CONNECTION_TIMEOUT;
+    case ECONNRESET:
+        return OUTCOME_CONNECTION_TERMINATED;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return OUTCOME_INTERNAL;
+    default:
+        return OUTCOME_CONNECTION_REFUSED;
+    }
+}
+
+/* A parser's complaint about chunks comes under the same code as a broken
+ * connection; only then the system had no error. */
+static enum outcome_code receive_failed(const struct curl_failure *failure)
+{
+    if (!failure->began)
+        return OUTCOME_CONNECTION_TERMINATED;
+    if (failure->code == CURLE_RECV_ERROR && failure->os_error == 0 && !failure->tls &&
+        failure->has_head)
+        return OUTCOME_PROTOCOL;
+    return OUTCOME_RESPONSE_INCOMPLETE;
+}
+
+enum outcome_code curl_result_code(const struct curl_failure *failure)
+{
+    switch ((int)failure->code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return OUTCOME_DNS_ERROR;
+    case CURLE_COULDNT_CONNECT:
+        return connect_failed(failure->os_error);
+    case CURLE_OPERATION_TIMEDOUT:
+        return failure->sent ? OUTCOME_RESPONSE_TIMEOUT : OUTCOME_CONNECTION_TIMEOUT;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return OUTCOME_TLS_CERTIFICATE;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CIPHER:
+    case CURLE_USE_SSL_FAILED:
+        return OUTCOME_TLS_PROTOCOL;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+        return receive_failed(failure);
+    case CURLE_PARTIAL_FILE:
+        return OUTCOME_RESPONSE_INCOMPLETE;
+    case CURLE_BAD_CONTENT_ENCODING:
+        return OUTCOME_RESPONSE_CODING;
+    case CURLE_FILESIZE_EXCEEDED:
+        return OUTCOME_RESPONSE_BODY_SIZE;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
+    case CURLE_WEIRD_SERVER_REPLY:
+        return OUTCOME_PROTOCOL;
+    case 100: /* CURLE_TOO_LARGE of later versions; before, CURLE_OUT_OF_MEMORY */
+    case CURLE_OUT_OF_MEMORY:
+        return failure->sent && !failure->has_head ? OUTCOME_RESPONSE_HEADER_SIZE
+                                                   : OUTCOME_INTERNAL;
+    default:
+        return OUTCOME_INTERNAL;
+    }
+}

@@ -1,0 +1,21 @@
+/* What libcurl says about a failed transfer, as an outcome code. */
+#ifndef BACK_CURL_RESULT_H
+#define BACK_CURL_RESULT_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+#include "core/outcome.h"
+
+struct curl_failure {
+    CURLcode code;
+    long os_error; /* CURLINFO_OS_ERRNO; 0: the fault was not the network's */
+    bool tls;
+    bool sent;     /* the connection stood and the request went out */
+    bool began;    /* a line of the reply came */
+    bool has_head; /* its header was complete */
+};
+
+enum outcome_code curl_result_code(const struct curl_failure *failure);
+
+#endif

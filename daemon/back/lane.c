@@ -1,0 +1,297 @@
+/*
+ * libcurl 7.88 walks a whole connection cache for every call that ends, so one
+ * cache for all connections makes n calls cost n squared. A CURLSH per group of
+ * handles keeps the walk short; it is used by one thread, hence without locks.
+ *
+ * A handle is tied to one origin. Were it not, a call to X would often meet a
+ * handle whose group has connections to Y only, and open one more.
+ *
+ * Invariants: a handle is taken or in its lane's idle stack; group->taken counts
+ * its taken handles; a lane has a group as long as it has a handle. Lanes are
+ * kept in order of use; beyond LANES_MOST the least recently used idle one goes.
+ */
+#include "back/lane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { LANES_MOST = 256, BUCKETS = 256 };
+
+struct lane_group {
+    CURLSH *share;
+    struct handle *handles[LANE_CONNECTIONS];
+    size_t count, taken;
+    usec_t used; /* when a handle was last given back */
+    struct lane_group *next;
+};
+
+struct lane {
+    char *authority, *ca_file;
+    bool tls;
+    CURLU *url;
+    struct lane_group *groups; /* only the first may have room */
+    struct handle *idle;
+    size_t taken;
+    struct lane *bucket_next;
+    struct lane *newer, *older;
+};
+
+struct lanes {
+    struct lane *buckets[BUCKETS];
+    struct lane *newest, *oldest;
+    size_t count;
+    lane_prepare_fn *prepare;
+    void *ctx;
+};
+
+struct lanes *lanes_new(lane_prepare_fn *prepare, void *ctx)
+{
+    struct lanes *lanes = mem_new(sizeof *lanes);
+    lanes->prepare = prepare;
+    lanes->ctx = ctx;
+    return lanes;
+}
+
+/* ---- groups ---- */
+
+static void free_handle(struct handle *handle)
+{
+    curl_easy_cleanup(handle->easy);
+    free(handle->header_nodes);
+    free(handle->header_text);
+    free(handle);
+}
+
+static void free_group(struct lane *lane, struct lane_group *group)
+{
+    assert(group->taken == 0);
+    struct handle **place = &lane->idle;
+    while (*place) {
+        if ((*place)->group == group)
+            *place = (*place)->next_idle;
+        else
+            place = &(*place)->next_idle;
+    }
+    for (size_t i = 0; i < group->count; i++)
+        free_handle(group->handles[i]);
+    CURLSHcode rc = curl_share_cleanup(group->share);
+    assert(rc == CURLSHE_OK);
+    free(group);
+}
+
+static struct lane_group *group_with_room(struct lane *lane)
+{
+    if (lane->groups && lane->groups->count < LANE_CONNECTIONS)
+        return lane->groups;
+    CURLSH *share = curl_share_init();
+    if (!share)
+        return NULL;
+    CURLSHcode rc = curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
+    if (lane->tls)
+        rc |= curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    if (rc != CURLSHE_OK) {
+        curl_share_cleanup(share);
+        return NULL;
+    }
+    struct lane_group *group = mem_new(sizeof *group);
+    group->share = share;
+    group->next = lane->groups;
+    return lane->groups = group;
+}
+
+static struct handle *new_handle(struct lanes *lanes, struct lane *lane)
+{
+    struct lane_group *group = group_with_room(lane);
+    CURL *easy = group ? curl_easy_init() : NULL;
+    if (!easy)
+        return NULL;
+    struct handle *handle = mem_new(sizeof *handle);
+    *handle = (struct handle){.easy = easy, .lane = lane, .group = group};
+    int rc = 0;
+    rc |= curl_easy_setopt(easy, CURLOPT_SHARE, group->share);
+    rc |= curl_easy_setopt(easy, CURLOPT_CURLU, lane->url);
+    if (lane->ca_file)
+        rc |= curl_easy_setopt(easy, CURLOPT_CAINFO, lane->ca_file);
+    if (rc != CURLE_OK || !lanes->prepare(lanes->ctx, handle)) {
+        free_handle(handle);
+        return NULL;
+    }
+    group->handles[group->count++] = handle;
+    return handle;
+}
+
+/* ---- lanes ---- */
+
+static struct lane **bucket_of(struct lanes *lanes, const char *authority)
+{
+    uint32_t hash = UINT32_C(2166136261); /* FNV-1a */
+    for (; *authority; authority++)
+        hash = (hash ^ (unsigned char)*authority) * UINT32_C(16777619);
+    return &lanes->buckets[hash % BUCKETS];
+}
+
+static void unlink_lane(struct lanes *lanes, struct lane *lane)
+{
+    if (lane->newer)
+        lane->newer->older = lane->older;
+    else
+        lanes->newest = lane->older;
+    if (lane->older)
+        lane->older->newer = lane->newer;
+    else
+        lanes->oldest = lane->newer;
+}
+
+static void push_lane(struct lanes *lanes, struct lane *lane)
+{
+    lane->newer = NULL;
+    lane->older = lanes->newest;
+    if (lanes->newest)
+        lanes->newest->newer = lane;
+    else
+        lanes->oldest = lane;
+    lanes->newest = lane;
+}
+
+static void free_lane(struct lanes *lanes, struct lane *lane)
+{
+    assert(lane->taken == 0);
+    unlink_lane(lanes, lane);
+    struct lane **place = bucket_of(lanes, lane->authority);
+    while (*place != lane)
+        place = &(*place)->bucket_next;
+    *place = lane->bucket_next;
+    lanes->count--;
+    while (lane->groups) {
+        struct lane_group *group = lane->groups;
+        lane->groups = group->next;
+        free_group(lane, group);
+    }
+    curl_url_cleanup(lane->url);
+    free(lane->authority);
+    free(lane->ca_file);
+    free(lane);
+}
+
+static void make_room(struct lanes *lanes)
+{
+    struct lane *newer;
+    for (struct lane *lane = lanes->oldest; lane && lanes->count >= LANES_MOST; lane = newer) {
+        newer = lane->newer;
+        if (lane->taken == 0)
+            free_lane(lanes, lane);
+    }
+}
+
+static struct lane *new_lane(struct lanes *lanes, const struct origin *origin, const char *ca_file)
+{
+    make_room(lanes);
+    CURLU *url = curl_url();
+    if (!url)
+        return NULL;
+    struct lane *lane = mem_new(sizeof *lane);
+    size_t room = strlen(origin->authority) + sizeof "https:///";
+    scope_free char *text = mem_new(room);
+    snprintf(text, room, "%s://%s/", origin->tls ? "https" : "http", origin->authority);
+    if (curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK) {
+        curl_url_cleanup(url);
+        free(lane);
+        return NULL;
+    }
+    lane->url = url;
+    lane->tls = origin->tls;
+    lane->authority = mem_string(origin->authority);
+    lane->ca_file = ca_file ? mem_string(ca_file) : NULL;
+    struct lane **bucket = bucket_of(lanes, lane->authority);
+    lane->bucket_next = *bucket;
+    *bucket = lane;
+    push_lane(lanes, lane);
+    lanes->count++;
+    return lane;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static struct lane *find_lane(struct lanes *lanes, const struct origin *origin, const char *ca_file)
+{
+    struct lane *lane = *bucket_of(lanes, origin->authority);
+    while (lane && !(lane->tls == origin->tls && strcmp(lane->authority, origin->authority) == 0 &&
+                     same_file(lane->ca_file, ca_file)))
+        lane = lane->bucket_next;
+    return lane;
+}
+
+struct handle *lanes_take(struct lanes *lanes, const struct origin *origin, const char *ca_file)
+{
+    struct lane *lane = find_lane(lanes, origin, ca_file);
+    if (!lane)
+        lane = new_lane(lanes, origin, ca_file);
+    if (!lane)
+        return NULL;
+    if (lane != lanes->newest) {
+        unlink_lane(lanes, lane);
+        push_lane(lanes, lane);
+    }
+    struct handle *handle = lane->idle;
+    if (handle)
+        lane->idle = handle->next_idle;
+    else
+        handle = new_handle(lanes, lane);
+    if (!handle)
+        return NULL;
+    lane->taken++;
+    handle->group->taken++;
+    return handle;
+}
+
+void lanes_give(struct lanes *lanes, struct handle *handle, usec_t now)
+{
+    struct lane *lane = handle->lane;
+    (void)lanes;
+    handle->user = NULL;
+    handle->next_idle = lane->idle;
+    lane->idle = handle;
+    lane->taken--;
+    handle->group->taken--;
+    handle->group->used = now;
+}
+
+static void sweep_lane(struct lane *lane, usec_t before)
+{
+    struct lane_group **place = &lane->groups;
+    while (*place) {
+        struct lane_group *group = *place;
+        if (group->taken > 0 || group->used >= before) {
+            place = &group->next;
+            continue;
+        }
+        *place = group->next;
+        free_group(lane, group);
+    }
+}
+
+bool lanes_sweep(struct lanes *lanes, usec_t before)
+{
+    struct lane *newer;
+    for (struct lane *lane = lanes->oldest; lane; lane = newer) {
+        newer = lane->newer;
+        sweep_lane(lane, before);
+        if (!lane->groups)
+            free_lane(lanes, lane);
+    }
+    return lanes->count > 0;
+}
+
+struct lanes *lanes_free(struct lanes *lanes)
+{
+    while (lanes && lanes->newest)
+        free_lane(lanes, lanes->newest);
+    free(lanes);
+    return NULL;
+}

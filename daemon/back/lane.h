@@ -1,0 +1,53 @@
+/*
+ * Recycled easy handles, by the origin they talk to. A handle stays in the lane
+ * of its origin, so options that follow from the origin are set once, and about
+ * eight handles share one connection cache. What was idle for a while is closed.
+ */
+#ifndef BACK_LANE_H
+#define BACK_LANE_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "core/url.h"
+
+struct lanes;
+struct lane;
+struct lane_group;
+
+enum { LANE_CONNECTIONS = 8 }; /* handles, and so connections, of one cache */
+
+struct handle {
+    CURL *easy;
+    void *user; /* the transfer it carries now */
+    /* Scratch of transfer_options.c: lists and texts libcurl reads while it runs. */
+    struct curl_slist *header_nodes;
+    size_t header_room;
+    char *header_text;
+    size_t text_room;
+    struct curl_slist pin;
+    char pin_text[80];
+    /* The module's. */
+    struct lane *lane;
+    struct lane_group *group;
+    struct handle *next_idle;
+};
+
+/* Sets the options of a new handle that are the same for every call; false: it failed. */
+typedef bool lane_prepare_fn(void *ctx, struct handle *handle);
+
+struct lanes *lanes_new(lane_prepare_fn *prepare, void *ctx) __attribute__((returns_nonnull));
+struct lanes *lanes_free(struct lanes *lanes); /* no handle may be taken */
+
+/* A handle for `origin`, its CURLU, share and CA file set; `ca_file` NULL: the
+ * system's. The one given back last comes first: its connection is the warmest.
+ * NULL: libcurl could not make one. */
+struct handle *lanes_take(struct lanes *lanes, const struct origin *origin, const char *ca_file);
+void lanes_give(struct lanes *lanes, struct handle *handle, usec_t now);
+
+/* Closes what has been idle since before `before`; true while anything is left. */
+bool lanes_sweep(struct lanes *lanes, usec_t before);
+
+#endif

@@ -1,0 +1,286 @@
+/*
+ * curl_multi_socket_action() on base/loop. What makes it correct and cheap:
+ *
+ * - A table by descriptor holds the watches; libcurl opens and closes sockets
+ *   through our callbacks, so we know when a number begins and ends to mean
+ *   something. CURL_POLL_REMOVE does not: it says only that no transfer uses
+ *   the connection now. The epoll entry stays, and a reuse costs no epoll_ctl.
+ * - An event on such an idle connection means that the upstream closed it, or
+ *   sent what nobody asked for. It is shut down at once, so that libcurl's own
+ *   check before a reuse finds it dead and no reply is ever taken from there.
+ * - The timeout callback only notes the time; libcurl must not be entered from
+ *   its own callbacks. A timeout of 0 is served in the same turn (multi_run()).
+ * - While transfers run, libcurl is called at least once a second even when it
+ *   has not asked for it: several versions forget a timeout now and then.
+ */
+#include "back/multi.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { FIRST_SOCKETS = 64, ROUNDS = 8 };
+
+#define TICK USEC_PER_SEC
+
+struct socket_watch {
+    struct watch watch;
+    struct multi *multi;
+    bool idle;       /* no transfer uses it */
+    uint32_t events; /* watched for */
+};
+
+struct multi {
+    CURLM *curlm;
+    struct loop *loop;
+    struct timer timer;
+    bool due;
+    size_t running;
+    struct socket_watch **sockets; /* by descriptor */
+    size_t socket_room, socket_count;
+    multi_finished_fn *finished;
+    void *ctx;
+};
+
+/* ---- running libcurl ---- */
+
+static void wake(struct timer *timer)
+{
+    container_of(timer, struct multi, timer)->due = true;
+}
+
+static void keep_ticking(struct multi *multi)
+{
+    if (multi->running > 0 && !multi->due && multi->timer.position == 0)
+        loop_set(multi->loop, &multi->timer, loop_now(multi->loop) + TICK, wake);
+}
+
+static void act(struct multi *multi, curl_socket_t socket, int bits)
+{
+    int running;
+    int left;
+    (void)curl_multi_socket_action(multi->curlm, socket, bits, &running);
+    CURLMsg *message;
+    while ((message = curl_multi_info_read(multi->curlm, &left)) != NULL) {
+        assert(message->msg == CURLMSG_DONE);
+        multi->finished(multi->ctx, message->easy_handle, message->data.result);
+    }
+    keep_ticking(multi);
+}
+
+void multi_run(struct multi *multi)
+{
+    for (int round = 0; multi->due && round < ROUNDS; round++) {
+        multi->due = false;
+        loop_clear(multi->loop, &multi->timer);
+        act(multi, CURL_SOCKET_TIMEOUT, 0);
+    }
+}
+
+bool multi_is_due(const struct multi *multi)
+{
+    return multi->due;
+}
+
+static int timeout_wanted(CURLM *curlm, long msec, void *ctx)
+{
+    struct multi *multi = ctx;
+    (void)curlm;
+    multi->due = msec == 0;
+    if (msec < 0) {
+        loop_clear(multi->loop, &multi->timer);
+        keep_ticking(multi);
+        return 0;
+    }
+    /* Set for 0 too: whoever starts a call late in a turn must not wait for it. */
+    usec_t now = msec > 0 ? clock_now() : loop_now(multi->loop);
+    loop_set(multi->loop, &multi->timer, now + (usec_t)msec * USEC_PER_MSEC, wake);
+    return 0;
+}
+
+/* ---- descriptors ---- */
+
+static void socket_ready(struct watch *watch, uint32_t events)
+{
+    struct socket_watch *socket = container_of(watch, struct socket_watch, watch);
+    if (socket->idle) {
+        shutdown(watch->fd, SHUT_RDWR);
+        loop_unwatch(socket->multi->loop, watch);
+        return;
+    }
+    int bits = 0;
+    /* An error is for libcurl to find: it reads what came before it first. */
+    if (events & (EPOLLERR | EPOLLHUP))
+        events |= socket->events;
+    if (events & EPOLLIN)
+        bits |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT)
+        bits |= CURL_CSELECT_OUT;
+    act(socket->multi, watch->fd, bits); /* may free `socket` */
+}
+
+static struct socket_watch *find_socket(const struct multi *multi, curl_socket_t fd)
+{
+    return (size_t)fd < multi->socket_room ? multi->sockets[fd] : NULL;
+}
+
+static struct socket_watch *make_socket(struct multi *multi, curl_socket_t fd)
+{
+    if ((size_t)fd >= multi->socket_room) {
+        size_t room = multi->socket_room > 0 ? multi->socket_room : FIRST_SOCKETS;
+        while (room <= (size_t)fd)
+            room *= 2;
+        multi->sockets = mem_resize(multi->sockets, room, sizeof *multi->sockets);
+        for (size_t i = multi->socket_room; i < room; i++)
+            multi->sockets[i] = NULL;
+        multi->socket_room = room;
+    }
+    struct socket_watch *socket = mem_new(sizeof *socket);
+    socket->multi = multi;
+    multi->sockets[fd] = socket;
+    multi->socket_count++;
+    return socket;
+}
+
+static void forget_socket(struct multi *multi, curl_socket_t fd)
+{
+    struct socket_watch *socket = find_socket(multi, fd);
+    if (!socket)
+        return;
+    loop_unwatch(multi->loop, &socket->watch);
+    multi->sockets[fd] = NULL;
+    multi->socket_count--;
+    free(socket);
+}
+
+static int watch_socket(struct multi *multi, struct socket_watch *socket, curl_socket_t fd,
+                        uint32_t events)
+{
+    int rc = 0;
+    if (!socket->watch.active)
+        rc = loop_watch(multi->loop, &socket->watch, fd, events, socket_ready);
+    else if (socket->events != events)
+        rc = loop_rewatch(multi->loop, &socket->watch, events);
+    socket->events = events;
+    return rc;
+}
+
+static int interest_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, void *unused)
+{
+    struct multi *multi = ctx;
+    struct socket_watch *socket = find_socket(multi, fd);
+    (void)easy;
+    (void)unused;
+    if (what == CURL_POLL_REMOVE) {
+        if (!socket)
+            return 0;
+        socket->idle = true;
+        /* A connection whose watching failed is one that is shut down on reuse. */
+        if (socket->watch.active && watch_socket(multi, socket, fd, EPOLLIN) != 0)
+            shutdown(fd, SHUT_RDWR);
+        return 0;
+    }
+    if (!socket)
+        socket = make_socket(multi, fd);
+    socket->idle = false;
+    uint32_t events = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
+                      (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0);
+    /* To return -1 would end every transfer; this one ends when it next sends. */
+    if (watch_socket(multi, socket, fd, events) != 0)
+        shutdown(fd, SHUT_RDWR);
+    return 0;
+}
+
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct multi *multi = ctx;
+    (void)purpose;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    forget_socket(multi, fd); /* cannot be there, unless somebody else closed it */
+    make_socket(multi, fd);
+    return fd;
+}
+
+static int close_socket(void *ctx, curl_socket_t fd)
+{
+    forget_socket(ctx, fd);
+    close(fd);
+    return 0;
+}
+
+/* ---- life ---- */
+
+bool multi_adopt(struct multi *multi, CURL *easy)
+{
+    int rc = 0;
+    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, multi);
+    rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, multi);
+    return rc == CURLE_OK;
+}
+
+bool multi_add(struct multi *multi, CURL *easy)
+{
+    multi->running++;
+    if (curl_multi_add_handle(multi->curlm, easy) == CURLM_OK)
+        return true;
+    multi->running--;
+    return false;
+}
+
+void multi_remove(struct multi *multi, CURL *easy)
+{
+    CURLMcode rc = curl_multi_remove_handle(multi->curlm, easy);
+    assert(rc == CURLM_OK);
+    assert(multi->running > 0);
+    if (--multi->running == 0 && !multi->due)
+        loop_clear(multi->loop, &multi->timer);
+}
+
+int multi_new(struct loop *loop, long connections, multi_finished_fn *finished, void *ctx,
+              struct multi **ret_multi)
+{
+    CURLM *curlm = curl_multi_init();
+    if (!curlm)
+        return -ENOMEM;
+    struct multi *multi = mem_new(sizeof *multi);
+    multi->curlm = curlm;
+    multi->loop = loop;
+    multi->finished = finished;
+    multi->ctx = ctx;
+    CURLMcode rc = curl_multi_setopt(curlm, CURLMOPT_SOCKETFUNCTION, interest_changed);
+    rc |= curl_multi_setopt(curlm, CURLMOPT_SOCKETDATA, multi);
+    rc |= curl_multi_setopt(curlm, CURLMOPT_TIMERFUNCTION, timeout_wanted);
+    rc |= curl_multi_setopt(curlm, CURLMOPT_TIMERDATA, multi);
+    /* The default, four times the handles added NOW, closes good connections
+     * when a burst ends. */
+    rc |= curl_multi_setopt(curlm, CURLMOPT_MAXCONNECTS, connections);
+    assert(rc == CURLM_OK);
+    *ret_multi = multi;
+    return 0;
+}
+
+struct multi *multi_free(struct multi *multi)
+{
+    if (!multi)
+        return NULL;
+    assert(multi->running == 0);
+    curl_multi_cleanup(multi->curlm);
+    for (size_t fd = 0; fd < multi->socket_room; fd++)
+        assert(!multi->sockets[fd]);
+    loop_clear(multi->loop, &multi->timer);
+    free(multi->sockets);
+    free(multi);
+    return NULL;
+}
+
+size_t multi_open_sockets(const struct multi *multi)
+{
+    return multi->socket_count;
+}

@@ -1,0 +1,38 @@
+/*
+ * A CURLM on our event loop: descriptors and the one timeout that libcurl asks
+ * for. Knows handles, not calls. libcurl runs only inside multi_run() and when
+ * a descriptor is ready; `finished` runs there, with libcurl off the stack.
+ */
+#ifndef BACK_MULTI_H
+#define BACK_MULTI_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+#include "base/loop.h"
+
+struct multi;
+
+typedef void multi_finished_fn(void *ctx, CURL *easy, CURLcode result);
+
+/* `connections`: how many one connection cache (one share) keeps. */
+int must_check multi_new(struct loop *loop, long connections, multi_finished_fn *finished,
+                         void *ctx, struct multi **ret_multi);
+/* After every handle and share whose connections it opened. NULL is fine. */
+struct multi *multi_free(struct multi *multi);
+
+/* Each handle needs this once: whose descriptors its connections' are. */
+bool must_check multi_adopt(struct multi *multi, CURL *easy);
+
+bool must_check multi_add(struct multi *multi, CURL *easy);
+/* Also from `finished`; closes the connection of a transfer that has not ended. */
+void multi_remove(struct multi *multi, CURL *easy);
+
+/* Does what is due. Once per turn of the loop. */
+void multi_run(struct multi *multi);
+bool multi_is_due(const struct multi *multi);
+
+/* Descriptors of libcurl's that are open now. */
+size_t multi_open_sockets(const struct multi *multi);
+
+#endif

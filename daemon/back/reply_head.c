@@ -1,0 +1,194 @@
+/*
+ * A lenient client and a strict one may disagree about where a reply ends; on a
+ * kept-alive connection the next call would then read what this upstream smuggled
+ * to it. So everything that has two readings is refused: folded lines, space
+ * before the colon, control characters, differing or non-numeric lengths, a
+ * length beside a transfer coding, any transfer coding but chunked.
+ *
+ * A bare LF as line end has one reading (RFC 9112 2.2) and is accepted.
+ */
+#include "back/reply_head.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct text {
+    const char *data;
+    size_t len;
+};
+
+void reply_head_init(struct reply_head *head, uint64_t max, bool decoded)
+{
+    *head = (struct reply_head){.max = max, .decoded = decoded};
+    buffer_init(&head->lines, SIZE_MAX / 2); /* `seen` is what bounds it */
+}
+
+void reply_head_done(struct reply_head *head)
+{
+    buffer_done(&head->lines);
+}
+
+static bool refuse(struct reply_head *head, enum outcome_code code, const char *detail)
+{
+    head->fault = code;
+    head->detail = detail;
+    return false;
+}
+
+static bool malformed(struct reply_head *head, const char *detail)
+{
+    return refuse(head, OUTCOME_PROTOCOL, detail);
+}
+
+static bool is(struct text text, const char *name)
+{
+    return strlen(name) == text.len && strncasecmp(text.data, name, text.len) == 0;
+}
+
+static bool digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static struct text trim(struct text text)
+{
+    while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
+        text = (struct text){text.data + 1, text.len - 1};
+    while (text.len > 0 && (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
+        text.len--;
+    return text;
+}
+
+static bool has_control(struct text text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+static bool is_token(struct text text)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!letter && !digit(c) && (c == '\0' || !strchr(marks, c)))
+            return false;
+    }
+    return text.len > 0;
+}
+
+/* ---- status line ---- */
+
+static bool begin_block(struct reply_head *head, struct text line)
+{
+    if (line.len < 12 || memcmp(line.data, "HTTP/1.", 7) != 0 || !digit(line.data[7]) ||
+        line.data[8] != ' ' || !digit(line.data[9]) || !digit(line.data[10]) ||
+        !digit(line.data[11]) || (line.len > 12 && line.data[12] != ' '))
+        return malformed(head, "the status line is malformed");
+    unsigned status =
+        (unsigned)((line.data[9] - '0') * 100 + (line.data[10] - '0') * 10 + (line.data[11] - '0'));
+    if (status < 100 || status > 599)
+        return malformed(head, "the status is not between 100 and 599");
+    if (status == 101)
+        return malformed(head, "the upstream switched protocols unasked");
+    head->status = status;
+    head->minor_zero = line.data[7] == '0';
+    head->has_length = head->chunked = false;
+    head->length = 0;
+    head->lines.len = 0;
+    return true;
+}
+
+/* ---- fields ---- */
+
+static bool take_length(struct reply_head *head, struct text value)
+{
+    uint64_t length = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        if (!digit(value.data[i]))
+            return malformed(head, "Content-Length is not a number");
+        uint64_t next = (uint64_t)(value.data[i] - '0');
+        length = length > (UINT64_MAX - next) / 10 ? UINT64_MAX : length * 10 + next;
+    }
+    if (value.len == 0)
+        return malformed(head, "Content-Length is empty");
+    if (head->has_length && head->length != length)
+        return malformed(head, "two Content-Length fields differ");
+    head->has_length = true;
+    head->length = length;
+    return true;
+}
+
+static bool take_coding(struct reply_head *head, struct text value)
+{
+    if (head->chunked || !is(value, "chunked"))
+        return malformed(head, "the transfer coding is not just chunked");
+    if (head->minor_zero)
+        return malformed(head, "a transfer coding in an HTTP/1.0 reply");
+    head->chunked = true;
+    return true;
+}
+
+static bool take_field(struct reply_head *head, struct text line)
+{
+    const char *colon = memchr(line.data, ':', line.len);
+    if (!colon)
+        return malformed(head, "a header line has no colon");
+    struct text name = {line.data, (size_t)(colon - line.data)};
+    struct text value = trim((struct text){colon + 1, line.len - name.len - 1});
+    if (!is_token(name))
+        return malformed(head, "a field name is malformed");
+    if (is(name, "Content-Length") && !take_length(head, value))
+        return false;
+    if (is(name, "Transfer-Encoding") && !take_coding(head, value))
+        return false;
+    if (head->decoded && (is(name, "Content-Length") || is(name, "Content-Encoding")))
+        return true;
+    buffer_append(&head->lines, name.data, name.len);
+    buffer_append(&head->lines, ": ", 2);
+    buffer_append(&head->lines, value.data, value.len);
+    buffer_append(&head->lines, "\r\n", 2);
+    if (buffer_status(&head->lines) != 0)
+        return refuse(head, OUTCOME_INTERNAL, "out of memory");
+    return true;
+}
+
+static bool end_block(struct reply_head *head)
+{
+    if (head->has_length && head->chunked)
+        return malformed(head, "Content-Length beside Transfer-Encoding");
+    if (head->status >= 200)
+        head->complete = true;
+    else
+        head->status = 0;
+    return true;
+}
+
+bool reply_head_line(struct reply_head *head, const char *line, size_t len)
+{
+    if (head->fault != OUTCOME_NONE)
+        return false;
+    head->seen += len;
+    if (head->seen > head->max)
+        return refuse(head, OUTCOME_RESPONSE_HEADER_SIZE, NULL);
+    if (head->complete)
+        return true;
+    struct text text = {line, len};
+    if (text.len > 0 && text.data[text.len - 1] == '\n')
+        text.len--;
+    if (text.len > 0 && text.data[text.len - 1] == '\r')
+        text.len--;
+    if (has_control(text))
+        return malformed(head, "a control character in the header");
+    if (head->status == 0)
+        return begin_block(head, text);
+    if (text.len == 0)
+        return end_block(head);
+    if (text.data[0] == ' ' || text.data[0] == '\t')
+        return malformed(head, "a header line is folded");
+    return take_field(head, text);
+}
