@@ -26,7 +26,8 @@ typedef void call_home_fn(void *ctx, size_t index, struct outcome *outcome);
 
 int must_check dispatch_new(struct loop *loop, struct mailbox *mailbox, struct resolver *resolver,
                             struct dispatch **ret_dispatch);
-/* No call may be left (asserted). */
+/* No call may be left (asserted). Drain the mailbox once more after it: a question
+ * whose call gave up may still be in there. */
 struct dispatch *dispatch_free(struct dispatch *dispatch);
 
 /* Starts a call. `spec` and `config` must live until it is home. */
@@ -37,10 +38,13 @@ struct call *dispatch_call(struct dispatch *dispatch, const struct config *confi
  * at once; its outcome comes home as OUTCOME_CANCELLED. */
 void dispatch_cancel(struct dispatch *dispatch, struct call *call);
 
-/* Delivers outcomes. Once per turn of the loop, and again while it returns true. */
+/* Delivers outcomes. After every turn of the loop and the mailbox's draining, and
+ * again while it returns true. What is started later makes the loop turn at once. */
 bool dispatch_turn(struct dispatch *dispatch);
 
 /* Calls not home yet. */
 size_t dispatch_in_flight(const struct dispatch *dispatch);
+/* Connections to upstreams open now, idle ones included. */
+size_t dispatch_open_sockets(const struct dispatch *dispatch);
 
 #endif
