@@ -22,7 +22,7 @@ typedef void fanout_done_fn(void *ctx, struct answer *answer);
 
 /* Starts a fan-out. `arena` is taken: it holds batch (unless that lives in the
  * configuration) and inbound, and is freed when the last call is home. A
- * reference to `config` is taken for as long. */
+ * reference to `config` is taken for as long. NULL: `done` has run already. */
 struct fanout *fanout_start(const struct fanout_engine *engine, struct config *config,
                             const struct batch *batch, const struct inbound *inbound,
                             struct arena *arena, fanout_done_fn *done, void *ctx);
