@@ -37,6 +37,17 @@ static bool note(const struct header *field, const char *name, size_t *count, co
     return true;
 }
 
+/* libmicrohttpd 0.9 joins a folded line to the field's name: "Content-Length: 3" with 0 on
+ * the next line arrives as the field "Content-Length0". */
+static bool is_folded_framing(const char *name)
+{
+    static const char *const names[] = {"Content-Length", "Transfer-Encoding"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncasecmp(name, names[i], strlen(names[i])) == 0 && name[strlen(names[i])] != '\0')
+            return true;
+    return false;
+}
+
 static struct verdict summarise(const struct header_list *fields, struct summary *ret_summary)
 {
     struct summary found = {.hosts = 0};
@@ -46,6 +57,8 @@ static struct verdict summarise(const struct header_list *fields, struct summary
             return refuse_broken("a field name has a character that is not allowed");
         if (!header_value_valid(field->value, strlen(field->value)))
             return refuse_broken("a field value has a control character");
+        if (is_folded_framing(field->name))
+            return refuse_broken("a field that frames the body is folded or misspelt");
         (void)(note(field, "Host", &found.hosts, &found.host) ||
                note(field, "Content-Length", &found.lengths, &found.length) ||
                note(field, "Transfer-Encoding", &found.encodings, &found.encoding) ||

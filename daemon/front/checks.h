@@ -14,8 +14,8 @@
 
 struct head {
     const char *method;
-    const char *version; /* "HTTP/1.1" */
-    const char *target;  /* raw, as it was sent */
+    const char *version;              /* "HTTP/1.1" */
+    const char *target;               /* raw, as it was sent */
     const struct header_list *fields; /* all of them, duplicates too, in order */
 };
 

@@ -60,9 +60,7 @@ static void deadline_passed(struct timer *timer)
             loop_set(front->loop, timer, connection->deadline, deadline_passed);
         return;
     }
-    bool unanswered =
-        connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY ||
-        (connection->phase == CONNECTION_FRESH && !front->draining);
+    bool unanswered = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
     connection_cut(connection, unanswered ? 408 : 0);
 }
 

@@ -32,9 +32,9 @@ enum connection_phase {
     CONNECTION_FRESH, /* nothing of a request seen yet */
     CONNECTION_HEAD,  /* request line seen, fields awaited */
     CONNECTION_BODY,
-    CONNECTION_WORK,  /* the fan-out keeps its own deadline */
+    CONNECTION_WORK, /* the fan-out keeps its own deadline */
     CONNECTION_REPLY,
-    CONNECTION_IDLE,  /* kept alive between two requests */
+    CONNECTION_IDLE, /* kept alive between two requests */
 };
 
 struct connection {
@@ -43,9 +43,9 @@ struct connection {
     struct connection *previous, *next;
     struct exchange *exchange; /* NULL between two */
     enum connection_phase phase;
-    int fd;           /* libmicrohttpd's */
-    bool gone;        /* the client has closed its side */
-    usec_t deadline;  /* of the phase */
+    int fd;             /* libmicrohttpd's */
+    bool gone;          /* the client has closed its side */
+    usec_t deadline;    /* of the phase */
     struct timer timer; /* fires at the deadline or before: then it is set anew */
     struct watch watch;
 };

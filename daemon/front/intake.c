@@ -100,8 +100,8 @@ static void gather(struct exchange *exchange, const char *method, const char *ve
     struct inbound *inbound = exchange->inbound;
     *ret_gathering = (struct gathering){.exchange = exchange};
     inbound->method = arena_string(exchange->arena, method);
-    ret_gathering->size = strlen(method) + strlen(inbound->target) + strlen(version) +
-                          strlen("  \r\n\r\n");
+    ret_gathering->size =
+        strlen(method) + strlen(inbound->target) + strlen(version) + strlen("  \r\n\r\n");
     MHD_get_connection_values(exchange->connection->mhd, MHD_HEADER_KIND, gather_field,
                               ret_gathering);
 }
@@ -153,12 +153,10 @@ static bool must_reply_now(const struct exchange *exchange, const struct verdict
 {
     if (verdict->broken || verdict->status == 417)
         return true;
-    return framing->expects_continue ||
-           framing->length > 2 * exchange->config->limits.request_body;
+    return framing->expects_continue || framing->length > 2 * exchange->config->limits.request_body;
 }
 
-static enum MHD_Result take_head(struct exchange *exchange, const char *method,
-                                 const char *version)
+static enum MHD_Result take_head(struct exchange *exchange, const char *method, const char *version)
 {
     struct gathering gathering;
     struct body_framing framing = {.chunked = false};
@@ -249,8 +247,7 @@ static void begin_work(struct exchange *exchange)
     if (exchange->answer)
         return;
     keep_body(exchange);
-    exchange->answer =
-        api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch);
+    exchange->answer = api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch);
     if (!exchange->answer && !exchange->connection->gone)
         start_fanout(exchange, batch);
 }

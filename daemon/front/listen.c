@@ -134,8 +134,7 @@ static bool is_stale(const struct address *address)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;
-    bool refused =
-        connect(fd, &address->name.any, address->len) != 0 && errno == ECONNREFUSED;
+    bool refused = connect(fd, &address->name.any, address->len) != 0 && errno == ECONNREFUSED;
     close(fd);
     return refused;
 }

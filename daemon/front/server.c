@@ -82,13 +82,20 @@ static void log_panic(void *cls, const char *file, unsigned line, const char *re
     abort();
 }
 
+/* Before 1.0 strictness adds only two checks that ours contain (Host, spaces in the
+ * target), and breaks them with no reply or a doubled one. Later it means much more. */
+static intptr_t strictness(void)
+{
+    return strncmp(MHD_get_version(), "0.", 2) == 0 ? 0 : 1;
+}
+
 static struct MHD_Daemon *start_daemon(struct server *server)
 {
     const struct limits *limits = &server->front.config->limits;
     size_t memory = (size_t)limits->request_header + INTAKE_FIELDS_MAX * FIELD_RECORD +
                     REPLY_HEADER_MAX + MEMORY_SPARE;
     struct MHD_OptionItem options[] = {
-        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_STRICT_FOR_CLIENT, strictness(), NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)memory, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL},
         {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
@@ -99,11 +106,10 @@ static struct MHD_Daemon *start_daemon(struct server *server)
         {MHD_OPTION_END, 0, NULL},
     };
     MHD_set_panic_func(log_panic, NULL);
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET |
-                                MHD_USE_ERROR_LOG,
-                            0, NULL, NULL, intake_handle, &server->front,
-                            MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_ARRAY,
-                            options, MHD_OPTION_END);
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, intake_handle, &server->front, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+        MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 int server_new(struct loop *loop, const struct fanout_engine *engine, struct config *config,

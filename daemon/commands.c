@@ -1,0 +1,83 @@
+/* Results go to stdout, complaints to stderr, one line each. */
+#include "commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "back/curl_global.h"
+#include "cli.h"
+#include "core/config_print.h"
+#include "front/listen.h"
+#include "front/server.h"
+#include "load.h"
+
+#define PRINT_MAX ((size_t)64 * 1024 * 1024)
+
+struct config *command_load(const char *file)
+{
+    scope_arena struct arena *arena = arena_new();
+    struct faults faults;
+    faults_init(&faults, arena, LOAD_FAULTS_SHOWN);
+    struct config *config = load_config(file, NULL, &faults);
+    for (const struct fault *fault = faults.first; fault; fault = fault->next)
+        fprintf(stderr, "%s: %s\n", fault->place, fault->text);
+    if (faults.count > faults.most)
+        fprintf(stderr, "and %zu more\n", faults.count - faults.most);
+    return config;
+}
+
+int command_check_config(const char *file)
+{
+    struct config *config = command_load(file);
+    if (!config)
+        return EXIT_MISUSED;
+    printf("%s: ok\n", file ? file : "built-in defaults");
+    config_unref(config);
+    return EXIT_SUCCESS;
+}
+
+static int print(struct buffer *out)
+{
+    if (buffer_status(out) != 0) {
+        fputs("gatherd: there is no memory for the text\n", stderr);
+        return EXIT_FAILED;
+    }
+    fwrite(out->data, 1, out->len, stdout);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}
+
+int command_print_config(const char *file)
+{
+    scope_buffer struct buffer out;
+    buffer_init(&out, PRINT_MAX);
+    struct config *config = command_load(file);
+    if (!config)
+        return EXIT_MISUSED;
+    config_print(config, &out);
+    config_unref(config);
+    return print(&out);
+}
+
+int command_print_schema(void)
+{
+    scope_buffer struct buffer out;
+    buffer_init(&out, PRINT_MAX);
+    config_print_schema(&out);
+    return print(&out);
+}
+
+int command_print_reference(void)
+{
+    scope_buffer struct buffer out;
+    buffer_init(&out, PRINT_MAX);
+    config_print_reference(&out);
+    return print(&out);
+}
+
+int command_version(void)
+{
+    printf("gatherd %s\nlibmicrohttpd %s\nlibcurl %s\n", GATHERD_VERSION, server_library_version(),
+           curl_global_version());
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}

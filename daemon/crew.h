@@ -1,0 +1,30 @@
+/*
+ * What the workers share: read-only but for a few counters, and outliving them
+ * all. Every worker has a seat, through which the others reach it.
+ */
+#ifndef DAEMON_CREW_H
+#define DAEMON_CREW_H
+
+#include <stdatomic.h>
+
+#include "back/resolve.h"
+#include "base/mailbox.h"
+#include "front/listen.h"
+
+struct seat {
+    struct mailbox *mailbox;
+    _Atomic(uint64_t) connections; /* its own, and those on their way to it */
+};
+
+struct crew {
+    const struct listeners *listeners;
+    struct resolver *resolver;
+    const char *identity; /* this process in Via and CDN-Loop */
+    struct seat *seats;   /* one per worker */
+    size_t count;
+    _Atomic(uint64_t) connections; /* of all seats */
+    _Atomic(size_t) accepting;     /* workers that may still hand over connections */
+    _Atomic(usec_t) complained;    /* when a lack of descriptors was last logged; 0: never */
+};
+
+#endif

@@ -1,0 +1,296 @@
+/*
+ * The composition root. The main thread serves nobody: it waits for signals,
+ * and for the moment to tell the service manager that all workers are alive.
+ *
+ * Workers and resolver threads are detached; two latches count them, because
+ * the order of the end matters: workers first, then the resolver, whose
+ * threads may still post to the workers' mailboxes, then the mailboxes.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "back/curl_global.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli.h"
+#include "load.h"
+#include "sys/limits.h"
+#include "sys/notify.h"
+#include "sys/signals.h"
+#include "worker.h"
+
+#define OVERRUN     (5 * USEC_PER_SEC) /* what ending may take beyond the drain time */
+#define STOP_POLL   (20 * USEC_PER_MSEC)
+#define RELOAD_WAIT (2 * USEC_PER_SEC)
+
+struct daemon {
+    const char *file;
+    struct config *config; /* in force */
+    struct arena *arena;
+    struct listeners listeners;
+    struct crew crew;
+    struct worker **workers; /* crew.count of them */
+    struct latch *workers_in, *resolvers_in;
+    int signal_fd;
+    char identity[sizeof "gatherd-00000000"];
+};
+
+static void apply_log_level(const struct config *config)
+{
+    static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
+                                            LOG_LEVEL_DEBUG};
+    log_set_level(levels[config->log_level]);
+}
+
+static int make_identity(struct daemon *daemon)
+{
+    uint32_t number;
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        return -errno;
+    snprintf(daemon->identity, sizeof daemon->identity, "gatherd-%08x", number);
+    return 0;
+}
+
+/* ---- start ---- */
+
+static int open_listeners(struct daemon *daemon)
+{
+    const char *wrong = listeners_open(&daemon->config->listen, daemon->arena, &daemon->listeners);
+    if (!wrong)
+        return 0;
+    log_error("%s", wrong);
+    return -EADDRINUSE;
+}
+
+static int make_workers(struct daemon *daemon)
+{
+    struct crew *crew = &daemon->crew;
+    size_t count = daemon->config->workers > 0 ? daemon->config->workers : limits_cpus();
+    crew->listeners = &daemon->listeners;
+    crew->identity = daemon->identity;
+    crew->seats = arena_array(daemon->arena, count, sizeof *crew->seats);
+    daemon->workers = arena_array(daemon->arena, count, sizeof(struct worker *));
+    crew->count = count;
+    int rc = resolver_new(&daemon->config->resolver, daemon->resolvers_in, &crew->resolver);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = worker_new(crew, i, daemon->config, &daemon->workers[i]);
+    return rc;
+}
+
+static int prepare(struct daemon *daemon)
+{
+    uint64_t descriptors;
+    int rc = limits_raise_open_files(&descriptors);
+    if (rc == 0)
+        rc = signals_open(&daemon->signal_fd);
+    if (rc == 0)
+        rc = make_identity(daemon);
+    if (rc == 0)
+        rc = curl_global_start();
+    if (rc != 0) {
+        log_error("cannot start: %s", strerror(-rc));
+        return rc;
+    }
+    rc = open_listeners(daemon);
+    if (rc != 0)
+        return rc; /* said already */
+    rc = make_workers(daemon);
+    if (rc != 0)
+        log_error("cannot start the workers: %s", strerror(-rc));
+    return rc;
+}
+
+/* Nobody was served yet, so there is nothing to end in order. */
+static void start_workers(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->crew.count; i++) {
+        int rc = worker_start(daemon->workers[i], daemon->workers_in);
+        if (rc != 0) {
+            log_error("cannot start a worker: %s", strerror(-rc));
+            _exit(EXIT_FAILED);
+        }
+    }
+    for (size_t i = 0; i < daemon->listeners.count; i++)
+        log_info("listening on %s", daemon->listeners.items[i].name);
+    log_info("ready: %zu workers", daemon->crew.count);
+    notify_ready();
+    notify_status("Serving with %zu workers", daemon->crew.count);
+}
+
+/* ---- while it runs ---- */
+
+static void report_broken(const struct faults *faults)
+{
+    for (const struct fault *fault = faults->first; fault; fault = fault->next)
+        log_error("%s: %s", fault->place, fault->text);
+    log_error("the configuration stays as it was: the new one has %zu faults", faults->count);
+    notify_status("The new configuration has %zu faults; the old one is in force", faults->count);
+}
+
+/* Returns once every worker has it, so that the log line afterwards tells the truth. */
+static void apply_config(struct daemon *daemon, struct config *config)
+{
+    struct latch *taken = latch_new();
+    for (size_t i = 0; i < daemon->crew.count; i++)
+        worker_configure(daemon->workers[i], config, taken);
+    if (!latch_wait(taken, RELOAD_WAIT))
+        log_warning("a worker is busy and will take the new configuration later");
+    latch_free(taken);
+    resolver_reload(daemon->crew.resolver, &config->resolver);
+    apply_log_level(config);
+    config_unref(daemon->config);
+    daemon->config = config;
+}
+
+static void reload(struct daemon *daemon)
+{
+    scope_arena struct arena *arena = arena_new();
+    struct faults faults;
+    faults_init(&faults, arena, LOAD_FAULTS_SHOWN);
+    notify_reloading();
+    struct config *config = load_config(daemon->file, daemon->config, &faults);
+    if (!config) {
+        report_broken(&faults);
+        notify_ready();
+        return;
+    }
+    const char *waiting = config_needs_restart(daemon->config, config, arena);
+    apply_config(daemon, config);
+    if (waiting)
+        log_warning("a restart is needed for changes to: %s", waiting);
+    log_info("configuration reloaded");
+    notify_ready();
+    notify_status("Serving with %zu workers", daemon->crew.count);
+}
+
+/* One silent worker is enough to let the watchdog bite. */
+static void ping_watchdog(struct daemon *daemon)
+{
+    bool alive = true;
+    for (size_t i = 0; i < daemon->crew.count; i++)
+        alive = worker_is_alive(daemon->workers[i]) && alive;
+    if (alive)
+        notify_watchdog();
+    else
+        log_warning("a worker does not answer");
+}
+
+/* True when a signal says to stop. */
+static bool take_signals(struct daemon *daemon)
+{
+    int number;
+    bool stop = false;
+    while (signals_next(daemon->signal_fd, &number) == 0) {
+        if (number == SIGHUP && !stop)
+            reload(daemon);
+        stop = stop || number == SIGTERM || number == SIGINT;
+    }
+    return stop;
+}
+
+static void serve(struct daemon *daemon)
+{
+    usec_t interval = notify_watchdog_interval() / 2;
+    usec_t next = interval > 0 ? clock_now() + interval : USEC_NEVER;
+    struct pollfd signals = {.fd = daemon->signal_fd, .events = POLLIN};
+    while (!take_signals(daemon)) {
+        usec_t now = clock_now();
+        if (now >= next) {
+            ping_watchdog(daemon);
+            next = now + interval;
+        }
+        int timeout = next == USEC_NEVER ? -1 : (int)((next - now) / USEC_PER_MSEC) + 1;
+        if (poll(&signals, 1, timeout) < 0 && errno != EINTR)
+            log_error("cannot wait for signals: %s", strerror(errno));
+    }
+}
+
+/* ---- stop ---- */
+
+static void tell_workers(struct daemon *daemon, usec_t until)
+{
+    for (size_t i = 0; i < daemon->crew.count; i++)
+        worker_stop(daemon->workers[i], until);
+}
+
+static void stop_workers(struct daemon *daemon)
+{
+    usec_t until = clock_now() + daemon->config->drain;
+    bool open = true, hurried = false;
+    log_info("stopping: finishing what is in flight");
+    notify_stopping();
+    notify_extend(daemon->config->drain + OVERRUN);
+    tell_workers(daemon, until);
+    while (!latch_wait(daemon->workers_in, STOP_POLL)) {
+        if (open && atomic_load(&daemon->crew.accepting) == 0) {
+            listeners_close(&daemon->listeners);
+            open = false;
+        }
+        if (!hurried && take_signals(daemon)) {
+            hurried = true;
+            until = clock_now();
+            tell_workers(daemon, until);
+        }
+        if (clock_now() > until + OVERRUN) {
+            log_error("stopped: workers did not end in time");
+            _exit(EXIT_FAILED);
+        }
+    }
+}
+
+static void stop_resolver(struct daemon *daemon)
+{
+    daemon->crew.resolver = resolver_stop(daemon->crew.resolver);
+    if (!latch_wait(daemon->resolvers_in, OVERRUN)) {
+        log_error("stopped: a name lookup did not end in time");
+        _exit(EXIT_FAILED);
+    }
+}
+
+static void take_apart(struct daemon *daemon)
+{
+    if (daemon->crew.resolver)
+        stop_resolver(daemon);
+    for (size_t i = 0; i < daemon->crew.count; i++)
+        worker_free(daemon->workers[i]);
+    listeners_close(&daemon->listeners);
+    if (daemon->signal_fd >= 0)
+        close(daemon->signal_fd);
+    curl_global_stop();
+    latch_free(daemon->workers_in);
+    latch_free(daemon->resolvers_in);
+    config_unref(daemon->config);
+    arena_free(daemon->arena);
+}
+
+int daemon_run(struct config *config, const char *file)
+{
+    struct daemon daemon = {
+        .file = file,
+        .config = config,
+        .arena = arena_new(),
+        .workers_in = latch_new(),
+        .resolvers_in = latch_new(),
+        .signal_fd = -1,
+    };
+    apply_log_level(config);
+    if (!file)
+        log_info("no configuration file: running with the built-in defaults");
+    int rc = prepare(&daemon);
+    if (rc == 0) {
+        start_workers(&daemon);
+        serve(&daemon);
+        stop_workers(&daemon);
+        log_info("stopped: everything in flight has ended");
+    }
+    take_apart(&daemon);
+    return rc == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}

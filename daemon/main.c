@@ -1,0 +1,39 @@
+/* From argv to the exit code. */
+#include <stdlib.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "daemon.h"
+#include "log_sink.h"
+
+static int run(const char *file)
+{
+    struct config *config = command_load(file);
+    return config ? daemon_run(config, file) : EXIT_MISUSED;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = cli_read(argc, argv);
+    log_sink_install();
+    switch (cli.action) {
+    case CLI_RUN:
+        return run(cli.file);
+    case CLI_CHECK_CONFIG:
+        return command_check_config(cli.file);
+    case CLI_PRINT_CONFIG:
+        return command_print_config(cli.file);
+    case CLI_PRINT_SCHEMA:
+        return command_print_schema();
+    case CLI_PRINT_REFERENCE:
+        return command_print_reference();
+    case CLI_VERSION:
+        return command_version();
+    case CLI_HELP:
+        cli_help(stdout);
+        return EXIT_SUCCESS;
+    case CLI_MISUSE:
+        break;
+    }
+    return EXIT_MISUSED;
+}

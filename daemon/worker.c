@@ -1,0 +1,289 @@
+/*
+ * A turn: wait for descriptors and deadlines, read the mail, bring outcomes
+ * home, let libmicrohttpd run; the last two wake each other, so they alternate
+ * until neither has anything to do.
+ *
+ * A worker may end only when no sibling can hand it a connection any more:
+ * `crew->accepting` is 0 and its mailbox was drained after that was seen. The
+ * mailbox itself stays until main has seen everybody leave, because a sibling
+ * or a resolver thread may be just about to return from posting.
+ */
+#include "worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "acceptor.h"
+#include "back/fanout.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "front/server.h"
+
+enum { MAILBOX_CAPACITY = 8192 };
+
+#define FLUSH_TIME   (500 * USEC_PER_MSEC) /* for the last replies, after the drain time */
+#define SIBLING_WAIT (2 * USEC_PER_MSEC)
+
+struct worker {
+    struct crew *crew;
+    size_t seat;
+    struct loop *loop;
+    struct dispatch *dispatch;
+    struct fanout_engine engine;
+    struct server *server;
+    struct acceptor *acceptor;
+    struct watch mail_watch;
+    uint64_t owned; /* connections taken and not yet reported closed */
+    bool stopping, gave_up;
+    usec_t until; /* of the drain; later: of the flush */
+    struct mail pulse;
+    _Atomic(bool) pulse_sent;
+};
+
+struct order {
+    struct mail mail;
+    struct config *config;
+    struct latch *taken;
+    usec_t until;
+};
+
+static struct mailbox *own_mailbox(const struct worker *worker)
+{
+    return worker->crew->seats[worker->seat].mailbox;
+}
+
+/* ---- on the worker's thread ---- */
+
+static void take_connection(void *receiver, int fd, const struct sockaddr *peer, socklen_t len)
+{
+    struct worker *worker = receiver;
+    if (!worker->server) {
+        close(fd);
+        acceptor_release(worker->crew, worker->seat, 1);
+        return;
+    }
+    worker->owned++;
+    int rc = server_add(worker->server, fd, peer, len);
+    if (rc != 0)
+        log_warning("cannot serve a connection: %s", strerror(-rc));
+}
+
+/* Tells the crew what has closed. */
+static void report_closed(struct worker *worker)
+{
+    uint64_t open = server_connections(worker->server);
+    assert(open <= worker->owned);
+    if (open < worker->owned)
+        acceptor_release(worker->crew, worker->seat, worker->owned - open);
+    worker->owned = open;
+}
+
+static void mail_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct worker *worker = container_of(watch, struct worker, mail_watch);
+    mailbox_drain(own_mailbox(worker), worker);
+}
+
+static void take_config(struct mail *mail, void *receiver)
+{
+    struct order *order = container_of(mail, struct order, mail);
+    struct worker *worker = receiver;
+    if (worker->server) {
+        server_configure(worker->server, order->config);
+        acceptor_limit(worker->acceptor, order->config->limits.connections);
+    }
+    config_unref(order->config);
+    latch_leave(order->taken);
+    free(order);
+}
+
+static void take_stop(struct mail *mail, void *receiver)
+{
+    struct order *order = container_of(mail, struct order, mail);
+    struct worker *worker = receiver;
+    if (!worker->stopping || order->until < worker->until)
+        worker->until = order->until;
+    if (!worker->stopping) {
+        worker->stopping = true;
+        acceptor_stop(worker->acceptor);
+        server_drain(worker->server);
+    }
+    free(order);
+}
+
+static void take_pulse(struct mail *mail, void *receiver)
+{
+    (void)receiver;
+    struct worker *worker = container_of(mail, struct worker, pulse);
+    atomic_store(&worker->pulse_sent, false);
+}
+
+/* True when there is more to do without waiting. */
+static bool run_parts(struct worker *worker)
+{
+    bool more_calls = dispatch_turn(worker->dispatch);
+    bool more_clients = server_turn(worker->server);
+    /* What the clients began may have ended already. */
+    more_calls = dispatch_turn(worker->dispatch) || more_calls;
+    report_closed(worker);
+    return more_calls || more_clients;
+}
+
+static void give_up(struct worker *worker)
+{
+    worker->gave_up = true;
+    worker->until = loop_now(worker->loop) + FLUSH_TIME;
+    server_give_up(worker->server);
+}
+
+static bool is_finished(struct worker *worker)
+{
+    if (!worker->stopping || atomic_load(&worker->crew->accepting) > 0)
+        return false;
+    mailbox_drain(own_mailbox(worker), worker);
+    if (dispatch_in_flight(worker->dispatch) > 0)
+        return false;
+    bool flushed = worker->gave_up && loop_now(worker->loop) >= worker->until;
+    return flushed || server_connections(worker->server) == 0;
+}
+
+static usec_t wait_until(const struct worker *worker, bool more)
+{
+    if (more)
+        return 0;
+    if (!worker->stopping)
+        return USEC_NEVER;
+    if (atomic_load(&worker->crew->accepting) > 0)
+        return loop_now(worker->loop) + SIBLING_WAIT;
+    return worker->until;
+}
+
+static void take_down(struct worker *worker)
+{
+    struct loop *loop = worker->loop;
+    worker->server = server_free(worker->server);
+    acceptor_release(worker->crew, worker->seat, worker->owned);
+    worker->acceptor = acceptor_free(worker->acceptor);
+    worker->dispatch = dispatch_free(worker->dispatch);
+    loop_unwatch(loop, &worker->mail_watch);
+    worker->loop = loop_free(loop);
+}
+
+static void run(void *ctx)
+{
+    struct worker *worker = ctx;
+    bool more = false;
+    while (!is_finished(worker)) {
+        int rc = loop_turn(worker->loop, wait_until(worker, more));
+        if (rc != 0) {
+            log_error("a worker cannot wait for events: %s", strerror(-rc));
+            abort();
+        }
+        if (worker->stopping && !worker->gave_up && loop_now(worker->loop) >= worker->until)
+            give_up(worker);
+        more = run_parts(worker);
+    }
+    take_down(worker);
+}
+
+/* ---- on the main thread ---- */
+
+static int build(struct worker *worker, struct config *config)
+{
+    struct crew *crew = worker->crew;
+    struct seat *seat = &crew->seats[worker->seat];
+    int rc = mailbox_new(MAILBOX_CAPACITY, &seat->mailbox);
+    if (rc == 0)
+        rc = loop_new(&worker->loop);
+    if (rc == 0)
+        rc = loop_watch(worker->loop, &worker->mail_watch, mailbox_fd(seat->mailbox), EPOLLIN,
+                        mail_ready);
+    if (rc == 0)
+        rc = dispatch_new(worker->loop, seat->mailbox, crew->resolver, &worker->dispatch);
+    if (rc != 0)
+        return rc;
+    worker->engine = (struct fanout_engine){
+        .loop = worker->loop,
+        .dispatch = worker->dispatch,
+        .identity = crew->identity,
+    };
+    rc = server_new(worker->loop, &worker->engine, config, &worker->server);
+    if (rc == 0)
+        rc = acceptor_new(worker->loop, crew, worker->seat, take_connection, worker,
+                          &worker->acceptor);
+    if (rc == 0)
+        acceptor_limit(worker->acceptor, config->limits.connections);
+    return rc;
+}
+
+int worker_new(struct crew *crew, size_t seat, struct config *config, struct worker **ret_worker)
+{
+    struct worker *worker = mem_new(sizeof *worker);
+    worker->crew = crew;
+    worker->seat = seat;
+    int rc = build(worker, config);
+    if (rc != 0) {
+        worker_free(worker);
+        return rc;
+    }
+    *ret_worker = worker;
+    return 0;
+}
+
+struct worker *worker_free(struct worker *worker)
+{
+    if (!worker)
+        return NULL;
+    struct seat *seat = &worker->crew->seats[worker->seat];
+    if (worker->loop)
+        take_down(worker);
+    if (seat->mailbox) {
+        mailbox_drain(seat->mailbox, worker);
+        seat->mailbox = mailbox_free(seat->mailbox);
+    }
+    free(worker);
+    return NULL;
+}
+
+int worker_start(struct worker *worker, struct latch *latch)
+{
+    char name[16];
+    snprintf(name, sizeof name, "worker-%zu", worker->seat);
+    return latch_thread(latch, name, run, worker);
+}
+
+/* The main thread has time: a full mailbox empties soon. */
+static void send_order(struct worker *worker, struct order order)
+{
+    struct order *copy = mem_new(sizeof *copy);
+    *copy = order;
+    while (mailbox_post(own_mailbox(worker), &copy->mail) != 0)
+        usleep(1000);
+}
+
+void worker_configure(struct worker *worker, struct config *config, struct latch *taken)
+{
+    latch_enter(taken);
+    send_order(
+        worker,
+        (struct order){.mail.deliver = take_config, .config = config_ref(config), .taken = taken});
+}
+
+void worker_stop(struct worker *worker, usec_t until)
+{
+    send_order(worker, (struct order){.mail.deliver = take_stop, .until = until});
+}
+
+bool worker_is_alive(struct worker *worker)
+{
+    if (atomic_load(&worker->pulse_sent))
+        return false;
+    atomic_store(&worker->pulse_sent, true);
+    worker->pulse.deliver = take_pulse;
+    if (mailbox_post(own_mailbox(worker), &worker->pulse) != 0)
+        atomic_store(&worker->pulse_sent, false);
+    return true;
+}
