@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "back/transfer.h"
+#include "back/carriers.h"
 #include "base/mem.h"
 
 #define SHARE_MIN (200 * USEC_PER_MSEC) /* of the time to connect, for one address */
@@ -43,7 +43,7 @@ struct call {
     struct question *question;
     struct addresses *addresses; /* NULL: the host is a literal */
     size_t address, tried;
-    struct transfer *transfer;
+    struct carried carried;
     struct timer timer;
     usec_t started, deadline;
     usec_t phase_deadline; /* of one address, or of the first byte; USEC_NEVER: none */
@@ -55,7 +55,7 @@ struct dispatch {
     struct loop *loop;
     struct mailbox *mailbox;
     struct resolver *resolver;
-    struct carrier *carrier;
+    struct carriers *carriers;
     struct timer wake;
     struct call *first_ended, *last_ended;
     size_t in_flight;
@@ -116,9 +116,7 @@ static void end(struct call *call, struct outcome *outcome)
     struct dispatch *dispatch = call->dispatch;
     assert(call->phase != CALL_ENDED);
     give_up_question(call);
-    if (call->transfer)
-        transfer_stop(call->transfer);
-    call->transfer = NULL;
+    carried_stop(&call->carried);
     loop_clear(dispatch->loop, &call->timer);
     leave(call);
     call->addresses = addresses_unref(call->addresses);
@@ -169,8 +167,7 @@ static void deadline_passed(struct timer *timer)
     struct call *call = container_of(timer, struct call, timer);
     assert(call->phase != CALL_ENDED);
     if (call->phase == CALL_CONNECTING && may_try_another(call)) {
-        transfer_stop(call->transfer);
-        call->transfer = NULL;
+        carried_stop(&call->carried);
         connect_next(call);
         return;
     }
@@ -200,11 +197,11 @@ static usec_t connect_deadline(const struct call *call, usec_t now)
 
 /* ---- carrying ---- */
 
-static void phase_changed(void *ctx, enum transfer_phase phase)
+static void phase_changed(void *ctx, enum carry_phase phase)
 {
     struct call *call = ctx;
     usec_t wait = call->spec->first_byte_timeout;
-    call->phase = phase == TRANSFER_REPLYING ? CALL_REPLYING : CALL_SENT;
+    call->phase = phase == CARRY_REPLYING ? CALL_REPLYING : CALL_SENT;
     call->phase_deadline = USEC_NEVER;
     if (call->phase == CALL_SENT && wait > 0)
         call->phase_deadline = after(clock_now(), wait);
@@ -221,10 +218,10 @@ static bool not_reached(const struct call *call, const struct outcome *outcome)
                                               outcome->code == OUTCOME_CONNECTION_TIMEOUT);
 }
 
-static void transfer_ended(void *ctx, struct outcome *outcome)
+static void call_ended(void *ctx, struct outcome *outcome)
 {
     struct call *call = ctx;
-    call->transfer = NULL;
+    call->carried = (struct carried){.by_exchange = NULL};
     if (not_reached(call, outcome) && may_try_another(call)) {
         outcome_done(outcome);
         connect_next(call);
@@ -237,16 +234,18 @@ static void transfer_ended(void *ctx, struct outcome *outcome)
 
 static void connect_to(struct call *call, const char *address)
 {
-    static const struct transfer_events events = {.phase = phase_changed, .done = transfer_ended};
+    static const struct carry_events events = {.phase = phase_changed, .done = call_ended};
     call->tried++;
     call->phase = CALL_CONNECTING;
     call->phase_deadline = connect_deadline(call, clock_now());
-    call->transfer =
-        transfer_start(call->dispatch->carrier, call->spec, address, call->deadline, &events, call);
-    if (call->transfer)
-        arm(call);
+    bool sent;
+    if (!carriers_start(call->dispatch->carriers, call->spec, address, call->deadline, &events,
+                        call, &call->carried, &sent))
+        fail(call, OUTCOME_INTERNAL, "libcurl could not start the call");
+    else if (sent)
+        phase_changed(call, CARRY_SENT);
     else
-        fail(call, OUTCOME_INTERNAL, "libcurl could not start the transfer");
+        arm(call);
 }
 
 /* The preferred address first, then those after it, round the list. */
@@ -381,7 +380,7 @@ static void deliver(struct dispatch *dispatch, struct call *call)
 
 bool dispatch_turn(struct dispatch *dispatch)
 {
-    carrier_turn(dispatch->carrier);
+    carriers_turn(dispatch->carriers);
     struct call *call;
     loop_clear(dispatch->loop, &dispatch->wake);
     /* Only so many as there are: a receiver may start calls that end at once. */
@@ -397,7 +396,7 @@ bool dispatch_turn(struct dispatch *dispatch)
         deliver(dispatch, call);
     }
     /* Not for libcurl alone: should it ask for ever, the loop must still turn. */
-    return dispatch->first_ended || (delivers && carrier_is_due(dispatch->carrier));
+    return dispatch->first_ended || (delivers && carriers_are_due(dispatch->carriers));
 }
 
 size_t dispatch_in_flight(const struct dispatch *dispatch)
@@ -407,21 +406,21 @@ size_t dispatch_in_flight(const struct dispatch *dispatch)
 
 size_t dispatch_open_sockets(const struct dispatch *dispatch)
 {
-    return carrier_open_sockets(dispatch->carrier);
+    return carriers_open_sockets(dispatch->carriers);
 }
 
 int dispatch_new(struct loop *loop, struct mailbox *mailbox, struct resolver *resolver,
                  struct dispatch **ret_dispatch)
 {
-    struct carrier *carrier;
-    int rc = carrier_new(loop, &carrier);
+    struct carriers *carriers;
+    int rc = carriers_new(loop, &carriers);
     if (rc != 0)
         return rc;
     struct dispatch *dispatch = mem_new(sizeof *dispatch);
     dispatch->loop = loop;
     dispatch->mailbox = mailbox;
     dispatch->resolver = resolver;
-    dispatch->carrier = carrier;
+    dispatch->carriers = carriers;
     *ret_dispatch = dispatch;
     return 0;
 }
@@ -432,7 +431,7 @@ struct dispatch *dispatch_free(struct dispatch *dispatch)
         return NULL;
     assert(dispatch->in_flight == 0);
     loop_clear(dispatch->loop, &dispatch->wake);
-    carrier_free(dispatch->carrier);
+    carriers_free(dispatch->carriers);
     free(dispatch);
     return NULL;
 }

@@ -206,11 +206,24 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
     return fd;
 }
 
+/* What is not in the table was released: its owner closes it. */
 static int close_socket(void *ctx, curl_socket_t fd)
 {
+    if (!find_socket(ctx, fd))
+        return 0;
     forget_socket(ctx, fd);
     close(fd);
     return 0;
+}
+
+int multi_release_socket(struct multi *multi, CURL *easy)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    CURLcode rc = curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+    if (rc != CURLE_OK || fd == CURL_SOCKET_BAD)
+        return -1;
+    forget_socket(multi, fd);
+    return fd;
 }
 
 /* ---- life ---- */

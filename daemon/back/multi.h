@@ -28,6 +28,11 @@ bool must_check multi_add(struct multi *multi, CURL *easy);
 /* Also from `finished`; closes the connection of a transfer that has not ended. */
 void multi_remove(struct multi *multi, CURL *easy);
 
+/* The descriptor of a connection that a finished CONNECT_ONLY handle made becomes the
+ * caller's: libcurl neither watches nor closes it from now on, not even when the
+ * handle is removed. The caller closes it after that. -1: there is none. */
+int must_check multi_release_socket(struct multi *multi, CURL *easy);
+
 /* Does what is due. Once per turn of the loop. */
 void multi_run(struct multi *multi);
 bool multi_is_due(const struct multi *multi);

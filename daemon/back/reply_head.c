@@ -59,14 +59,15 @@ static struct text trim(struct text text)
     return text;
 }
 
+/* Without a way out of the loop, so that it runs over many bytes at once. */
 static bool has_control(struct text text)
 {
+    unsigned found = 0;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return true;
+        found |= (unsigned)(c < 0x20 && c != '\t') | (unsigned)(c == 0x7f);
     }
-    return false;
+    return found != 0;
 }
 
 static bool is_token(struct text text)
@@ -74,8 +75,8 @@ static bool is_token(struct text text)
     static const char marks[] = "!#$%&'*+-.^_`|~";
     for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && !digit(c) && (c == '\0' || !strchr(marks, c)))
+        bool common = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+        if (!common && !digit(c) && (c == '\0' || !strchr(marks, c)))
             return false;
     }
     return text.len > 0;
@@ -98,6 +99,8 @@ static bool begin_block(struct reply_head *head, struct text line)
     head->status = status;
     head->minor_zero = line.data[7] == '0';
     head->has_length = head->chunked = false;
+    head->closes = head->keeps_alive = false;
+    head->coding = CODING_NONE;
     head->length = 0;
     head->lines.len = 0;
     return true;
@@ -133,20 +136,91 @@ static bool take_coding(struct reply_head *head, struct text value)
     return true;
 }
 
-static bool take_field(struct reply_head *head, struct text line)
+/* The next member of a comma-separated list; false at its end. */
+static bool next_member(struct text *list, struct text *ret_member)
 {
+    if (list->len == 0)
+        return false;
+    const char *comma = memchr(list->data, ',', list->len);
+    size_t len = comma ? (size_t)(comma - list->data) : list->len;
+    size_t past = len + (comma ? 1 : 0);
+    *ret_member = trim((struct text){list->data, len});
+    *list = (struct text){list->data + past, list->len - past};
+    return true;
+}
+
+static void take_connection(struct reply_head *head, struct text list)
+{
+    struct text member;
+    while (next_member(&list, &member)) {
+        head->closes |= is(member, "close");
+        head->keeps_alive |= is(member, "keep-alive");
+    }
+}
+
+static void take_content_coding(struct reply_head *head, struct text list)
+{
+    struct text member;
+    while (next_member(&list, &member)) {
+        if (member.len == 0 || is(member, "identity"))
+            continue;
+        if (head->coding != CODING_NONE)
+            head->coding = CODING_UNKNOWN;
+        else if (is(member, "gzip") || is(member, "x-gzip"))
+            head->coding = CODING_GZIP;
+        else
+            head->coding = is(member, "deflate") ? CODING_DEFLATE : CODING_UNKNOWN;
+    }
+}
+
+/* Looks at the fields that say how the message is framed. *ret_kept: the field
+ * goes into the outcome. */
+static bool interpret(struct reply_head *head, struct text name, struct text value, bool *ret_kept)
+{
+    *ret_kept = true;
+    switch (name.len) { /* most fields are of another length */
+    case sizeof "Connection" - 1:
+        if (is(name, "Connection"))
+            take_connection(head, value);
+        return true;
+    case sizeof "Content-Length" - 1:
+        if (!is(name, "Content-Length"))
+            return true;
+        *ret_kept = !head->decoded;
+        return take_length(head, value);
+    case sizeof "Content-Encoding" - 1:
+        if (!is(name, "Content-Encoding"))
+            return true;
+        *ret_kept = !head->decoded;
+        take_content_coding(head, value);
+        return true;
+    case sizeof "Transfer-Encoding" - 1:
+        return !is(name, "Transfer-Encoding") || take_coding(head, value);
+    default:
+        return true;
+    }
+}
+
+static bool split_field(struct reply_head *head, struct text line, struct text *ret_name,
+                        struct text *ret_value)
+{
+    if (line.data[0] == ' ' || line.data[0] == '\t')
+        return malformed(head, "a header line is folded");
     const char *colon = memchr(line.data, ':', line.len);
     if (!colon)
         return malformed(head, "a header line has no colon");
-    struct text name = {line.data, (size_t)(colon - line.data)};
-    struct text value = trim((struct text){colon + 1, line.len - name.len - 1});
-    if (!is_token(name))
-        return malformed(head, "a field name is malformed");
-    if (is(name, "Content-Length") && !take_length(head, value))
+    *ret_name = (struct text){line.data, (size_t)(colon - line.data)};
+    *ret_value = trim((struct text){colon + 1, line.len - ret_name->len - 1});
+    return is_token(*ret_name) || malformed(head, "a field name is malformed");
+}
+
+static bool take_field(struct reply_head *head, struct text line)
+{
+    struct text name, value;
+    bool kept;
+    if (!split_field(head, line, &name, &value) || !interpret(head, name, value, &kept))
         return false;
-    if (is(name, "Transfer-Encoding") && !take_coding(head, value))
-        return false;
-    if (head->decoded && (is(name, "Content-Length") || is(name, "Content-Encoding")))
+    if (!kept)
         return true;
     buffer_append(&head->lines, name.data, name.len);
     buffer_append(&head->lines, ": ", 2);
@@ -175,8 +249,6 @@ bool reply_head_line(struct reply_head *head, const char *line, size_t len)
     head->seen += len;
     if (head->seen > head->max)
         return refuse(head, OUTCOME_RESPONSE_HEADER_SIZE, NULL);
-    if (head->complete)
-        return true;
     struct text text = {line, len};
     if (text.len > 0 && text.data[text.len - 1] == '\n')
         text.len--;
@@ -184,11 +256,11 @@ bool reply_head_line(struct reply_head *head, const char *line, size_t len)
         text.len--;
     if (has_control(text))
         return malformed(head, "a control character in the header");
+    if (head->complete) {
+        struct text name, value; /* a trailer is held to the same rules and dropped */
+        return text.len == 0 || split_field(head, text, &name, &value);
+    }
     if (head->status == 0)
         return begin_block(head, text);
-    if (text.len == 0)
-        return end_block(head);
-    if (text.data[0] == ' ' || text.data[0] == '\t')
-        return malformed(head, "a header line is folded");
-    return take_field(head, text);
+    return text.len == 0 ? end_block(head) : take_field(head, text);
 }

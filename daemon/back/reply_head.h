@@ -13,18 +13,23 @@
 #include "base/buffer.h"
 #include "core/outcome.h"
 
+enum reply_coding { CODING_NONE, CODING_GZIP, CODING_DEFLATE, CODING_UNKNOWN };
+
 struct reply_head {
     /* What came so far. */
     unsigned status; /* of the block that began last; 0: nothing came */
     bool complete;   /* the final block ended; what follows are trailers */
     bool has_length, chunked;
-    uint64_t length; /* of Content-Length */
-    struct buffer lines; /* "Name: value\r\n"... of the final block */
-    enum outcome_code fault; /* OUTCOME_NONE: fine so far */
-    const char *detail;      /* about the fault; static */
+    uint64_t length;          /* of Content-Length */
+    bool minor_zero;          /* HTTP/1.0 */
+    bool closes, keeps_alive; /* what Connection says */
+    enum reply_coding coding; /* more than one: CODING_UNKNOWN */
+    struct buffer lines;      /* "Name: value\r\n"... of the final block */
+    enum outcome_code fault;  /* OUTCOME_NONE: fine so far */
+    const char *detail;       /* about the fault; static */
     /* The module's. */
     uint64_t max, seen;
-    bool decoded, minor_zero;
+    bool decoded;
 };
 
 /* `max` counts all lines with their line ends: status lines, interim blocks and

@@ -40,7 +40,7 @@ struct transfer {
     struct handle *handle; /* NULL: finished */
     const struct call_spec *spec;
     usec_t deadline;
-    const struct transfer_events *events;
+    const struct carry_events *events;
     void *ctx;
     struct reply_head head;
     struct buffer body;
@@ -234,7 +234,7 @@ static void free_transfer(struct transfer *transfer)
 
 struct transfer *transfer_start(struct carrier *carrier, const struct call_spec *spec,
                                 const char *address, usec_t deadline,
-                                const struct transfer_events *events, void *ctx)
+                                const struct carry_events *events, void *ctx)
 {
     const char *ca_file = spec->upstream ? spec->upstream->ca_file : NULL;
     struct handle *handle = lanes_take(carrier->lanes, spec->origin, ca_file);
@@ -274,7 +274,7 @@ void transfer_stop(struct transfer *transfer)
 
 static void tell(struct transfer *transfer)
 {
-    const struct transfer_events *events = transfer->events;
+    const struct carry_events *events = transfer->events;
     void *ctx = transfer->ctx;
     if (transfer->finished) {
         struct outcome outcome = outcome_take(&transfer->outcome);
@@ -290,9 +290,9 @@ static void tell(struct transfer *transfer)
     transfer->told_began |= began;
     /* One event of the two: what began was sent. The transfer may be gone after it. */
     if (began)
-        events->phase(ctx, TRANSFER_REPLYING);
+        events->phase(ctx, CARRY_REPLYING);
     else if (sent)
-        events->phase(ctx, TRANSFER_SENT);
+        events->phase(ctx, CARRY_SENT);
 }
 
 void carrier_turn(struct carrier *carrier)

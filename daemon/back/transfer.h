@@ -1,26 +1,16 @@
 /*
  * A carrier: one HTTP call as a complete libcurl transfer in the worker's CURLM,
- * driven by curl_multi_socket_action. A second carrier (an exchange of our own on
- * libcurl's connections) will stand beside it with the same contract: a call in,
- * an outcome out.
+ * driven by curl_multi_socket_action. For what exchange.h declines.
  */
 #ifndef BACK_TRANSFER_H
 #define BACK_TRANSFER_H
 
+#include "back/carry.h"
 #include "base/loop.h"
-#include "core/outcome.h"
 #include "core/plan.h"
 
 struct carrier; /* one per worker: CURLM, recycled easy handles, open connections */
 struct transfer;
-
-enum transfer_phase { TRANSFER_CONNECTING, TRANSFER_SENT, TRANSFER_REPLYING };
-
-struct transfer_events { /* run from carrier_turn(), never inside transfer_start/stop */
-    /* Connected; the reply began. A step that is over when it could be told is left out. */
-    void (*phase)(void *ctx, enum transfer_phase phase);
-    void (*done)(void *ctx, struct outcome *outcome); /* once; the transfer is gone then */
-};
 
 int must_check carrier_new(struct loop *loop, struct carrier **ret_carrier);
 struct carrier *carrier_free(struct carrier *carrier); /* no transfer may be left */
@@ -29,7 +19,7 @@ struct carrier *carrier_free(struct carrier *carrier); /* no transfer may be lef
  * only told to the upstream (timeout_header). NULL: libcurl could not start it. */
 struct transfer *transfer_start(struct carrier *carrier, const struct call_spec *spec,
                                 const char *address, usec_t deadline,
-                                const struct transfer_events *events, void *ctx);
+                                const struct carry_events *events, void *ctx);
 /* Ends it without `done`; the connection is closed unless it was not used yet. */
 void transfer_stop(struct transfer *transfer);
 

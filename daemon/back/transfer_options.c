@@ -169,14 +169,14 @@ static int set_method(CURL *easy, const struct call_spec *spec)
     return rc;
 }
 
-static struct curl_slist *pin(struct handle *handle, const struct call_spec *spec,
-                              const char *address)
+struct curl_slist *transfer_options_pin(struct handle *handle, const struct origin *origin,
+                                        const char *address)
 {
-    if (strcmp(spec->origin->host, address) == 0)
+    if (strcmp(origin->host, address) == 0)
         return NULL; /* a literal is pinned to itself */
     bool six = strchr(address, ':') != NULL;
     int len = snprintf(handle->pin_text, sizeof handle->pin_text, six ? "::[%s]:%u" : "::%s:%u",
-                       address, (unsigned)spec->origin->port);
+                       address, (unsigned)origin->port);
     assert(len > 0 && (size_t)len < sizeof handle->pin_text);
     handle->pin = (struct curl_slist){.data = handle->pin_text};
     return &handle->pin;
@@ -192,7 +192,8 @@ bool transfer_options_call(struct handle *handle, const struct call_spec *spec, 
     long fresh = header_method_idempotent(spec->method) ? 0 : 1;
     rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, fresh);
     rc |= curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, spec->target);
-    rc |= curl_easy_setopt(easy, CURLOPT_CONNECT_TO, pin(handle, spec, address));
+    rc |= curl_easy_setopt(easy, CURLOPT_CONNECT_TO,
+                           transfer_options_pin(handle, spec->origin, address));
     rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, build_headers(handle, spec, deadline));
     rc |= curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, spec->decode ? "gzip, deflate" : NULL);
     return rc == CURLE_OK;

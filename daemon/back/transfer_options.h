@@ -13,11 +13,15 @@ struct transfer_callbacks { /* `handle` is what each is given */
 };
 
 /* Once for a new handle: what never changes. False: out of memory. */
-bool must_check transfer_options_fixed(struct handle *handle, const struct transfer_callbacks *callbacks);
+bool must_check transfer_options_fixed(struct handle *handle,
+                                       const struct transfer_callbacks *callbacks);
 /* For each call: everything else, whatever the handle carried before. */
 bool must_check transfer_options_call(struct handle *handle, const struct call_spec *spec,
                                       const char *address, usec_t deadline);
 /* Writes the time that remains now into the header that tells it, if there is one. */
 void transfer_options_refresh(struct handle *handle, const struct call_spec *spec, usec_t deadline);
+/* What CURLOPT_CONNECT_TO takes to reach `origin` at `address`; part of the handle. */
+struct curl_slist *transfer_options_pin(struct handle *handle, const struct origin *origin,
+                                        const char *address);
 
 #endif

@@ -1,0 +1,119 @@
+/*
+ * Each carrier keeps its own connections; a call never wanders between them. What
+ * the configuration will say about a call's protocol version is asked in one place,
+ * exchange_takes().
+ *
+ * Idle connections may take a quarter of the descriptors the process may have.
+ */
+#include "back/carriers.h"
+
+#include <sys/resource.h>
+
+#include "back/exchange.h"
+#include "back/transfer.h"
+#include "base/mem.h"
+
+#define IDLE_TIME (50 * USEC_PER_SEC) /* most servers keep them for a minute or more */
+#define LIFE_TIME (300 * USEC_PER_SEC)
+
+enum { IDLE_PER_PEER = 4096, IDLE_TOTAL = 16384 };
+
+struct carriers {
+    struct exchanges *exchanges;
+    struct carrier *transfers;
+};
+
+static size_t idle_total(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur / 4 > IDLE_TOTAL)
+        return IDLE_TOTAL;
+    return (size_t)files.rlim_cur / 4;
+}
+
+int carriers_new(struct loop *loop, struct carriers **ret_carriers)
+{
+    const struct pool_limits limits = {
+        .per_peer = IDLE_PER_PEER,
+        .total = idle_total(),
+        .idle = IDLE_TIME,
+        .life = LIFE_TIME,
+    };
+    struct exchanges *exchanges;
+    struct carrier *transfers;
+    int rc = exchanges_new(loop, &limits, &exchanges);
+    if (rc != 0)
+        return rc;
+    rc = carrier_new(loop, &transfers);
+    if (rc != 0) {
+        exchanges_free(exchanges);
+        return rc;
+    }
+    struct carriers *carriers = mem_new(sizeof *carriers);
+    carriers->exchanges = exchanges;
+    carriers->transfers = transfers;
+    *ret_carriers = carriers;
+    return 0;
+}
+
+struct carriers *carriers_free(struct carriers *carriers)
+{
+    if (!carriers)
+        return NULL;
+    exchanges_free(carriers->exchanges);
+    carrier_free(carriers->transfers);
+    free(carriers);
+    return NULL;
+}
+
+/* Everything there is today is HTTP/1.1 over TCP or TLS. */
+static bool exchange_takes(const struct call_spec *spec)
+{
+    (void)spec;
+    return true;
+}
+
+bool carriers_start(struct carriers *carriers, const struct call_spec *spec, const char *address,
+                    usec_t deadline, const struct carry_events *events, void *ctx,
+                    struct carried *ret_carried, bool *ret_sent)
+{
+    struct carried carried = {.by_exchange = NULL};
+    bool sent = false;
+    if (exchange_takes(spec))
+        carried.by_exchange =
+            exchange_start(carriers->exchanges, spec, address, deadline, events, ctx, &sent);
+    else
+        carried.by_transfer =
+            transfer_start(carriers->transfers, spec, address, deadline, events, ctx);
+    if (!carried.by_exchange && !carried.by_transfer)
+        return false;
+    *ret_carried = carried;
+    *ret_sent = sent;
+    return true;
+}
+
+void carried_stop(struct carried *carried)
+{
+    struct carried ended = *carried;
+    *carried = (struct carried){.by_exchange = NULL};
+    if (ended.by_exchange)
+        exchange_stop(ended.by_exchange);
+    if (ended.by_transfer)
+        transfer_stop(ended.by_transfer);
+}
+
+void carriers_turn(struct carriers *carriers)
+{
+    exchanges_turn(carriers->exchanges);
+    carrier_turn(carriers->transfers);
+}
+
+bool carriers_are_due(const struct carriers *carriers)
+{
+    return exchanges_are_due(carriers->exchanges) || carrier_is_due(carriers->transfers);
+}
+
+size_t carriers_open_sockets(const struct carriers *carriers)
+{
+    return exchanges_open_sockets(carriers->exchanges) + carrier_open_sockets(carriers->transfers);
+}

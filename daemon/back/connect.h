@@ -1,0 +1,68 @@
+/*
+ * Connections, made by libcurl (TCP, TLS with verification) on the worker's loop
+ * and then used by us. A plain one costs a descriptor and nothing of libcurl; a
+ * TLS one keeps its handle, through which its bytes go.
+ */
+#ifndef BACK_CONNECT_H
+#define BACK_CONNECT_H
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "core/outcome.h"
+#include "core/url.h"
+
+struct connector; /* one per worker */
+struct connecting;
+struct connection;
+struct handle;
+
+typedef void connection_ready_fn(struct connection *connection, uint32_t events);
+
+struct connection {
+    /* Whose it is now: told of EPOLLIN, EPOLLRDHUP, errors, and EPOLLOUT if wanted. */
+    connection_ready_fn *ready;
+    void *owner;
+    usec_t made; /* when */
+    bool used;   /* it carried a call to its end before */
+    /* The pool's. */
+    struct link by_peer, by_age;
+    struct peer *peer;
+    usec_t idle_since;
+    /* The module's. */
+    struct connector *connector;
+    struct handle *handle; /* TLS; else NULL */
+    struct watch watch;
+    int fd;
+    bool wants_out;
+};
+
+int must_check connector_new(struct loop *loop, struct connector **ret_connector);
+/* No connection and no attempt may be left. NULL is fine. */
+struct connector *connector_free(struct connector *connector);
+void connector_turn(struct connector *connector);
+bool connector_is_due(const struct connector *connector);
+size_t connector_open_sockets(const struct connector *connector);
+
+/* `connection` is the receiver's, its `ready` to be set at once; NULL: failed, and
+ * then why. Never runs inside connecting_start(). The attempt is gone. */
+typedef void connected_fn(void *ctx, struct connection *connection, enum outcome_code code,
+                          const char *detail);
+
+/* Connects to `origin` at `address` (a literal). NULL: libcurl could not start. */
+struct connecting *connecting_start(struct connector *connector, const struct origin *origin,
+                                    const char *ca_file, const char *address, connected_fn *done,
+                                    void *ctx);
+void connecting_stop(struct connecting *connecting); /* without `done` */
+
+/* Bytes moved, or -errno; -EAGAIN: not now. connection_recv: 0 is the end. A send
+ * that could not go out is repeated with the same bytes. */
+ssize_t connection_send(struct connection *connection, const char *data, size_t len);
+ssize_t connection_recv(struct connection *connection, char *place, size_t room);
+/* True when nothing waits to be read and the end has not come. */
+bool connection_is_quiet(const struct connection *connection);
+bool connection_is_tls(const struct connection *connection);
+/* Is EPOLLOUT wanted? 0 or -errno. */
+int must_check connection_want_out(struct connection *connection, bool wanted);
+void connection_close(struct connection *connection);
+
+#endif

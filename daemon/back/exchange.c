@@ -1,0 +1,542 @@
+/*
+ * The life of an exchange: CONNECTING (an attempt) or at once on an idle
+ * connection, SENDING until the request is out, WAITING for the reply, FINISHED
+ * with an outcome to tell. The connection's one epoll entry serves them all.
+ *
+ * Nothing is kept for a call that can be had when it is needed: bytes are received
+ * into one scratch buffer of the worker (a large body straight into its place), and
+ * the buffer of a request goes back to the worker as soon as the request is out. So
+ * a call that waits costs this struct. Exchanges are recycled.
+ *
+ * After a send nothing is received: the reply cannot be there yet, and epoll says
+ * when it is. A send that fails ends nothing by itself: the upstream may have
+ * replied before it stopped reading, so the reply is read first.
+ *
+ * Events are told from exchanges_turn() only; what has one is in `queue`.
+ */
+#include "back/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "back/reply_reader.h"
+#include "back/request_head.h"
+#include "base/mem.h"
+
+#define REQUEST_MAX    ((size_t)64 * 1024 * 1024)
+#define JOINED_BODY    ((size_t)16 * 1024) /* a body up to this goes out with its head */
+#define ALIVE_RECENTLY USEC_PER_SEC        /* servers keep idle connections for longer */
+
+enum { SCRATCH = 16384, SPARE_EXCHANGES = 1024, SPARE_REQUESTS = 16, ROUNDS = 16 };
+
+struct exchanges {
+    struct loop *loop;
+    struct connector *connector;
+    struct pool *pool;
+    struct link queue; /* have something to tell */
+    struct link spare; /* unused exchanges */
+    size_t spare_count, in_flight;
+    bool starting; /* inside exchange_start(): perhaps outside of any turn */
+    struct buffer requests[SPARE_REQUESTS]; /* unused, their memory kept */
+    size_t request_count;
+    struct timer wake;
+    char scratch[SCRATCH];
+};
+
+struct exchange {
+    struct exchanges *owner;
+    const struct call_spec *spec;
+    const char *address;
+    usec_t deadline;
+    const struct carry_events *events;
+    void *ctx;
+    struct peer *peer;
+    struct connecting *connecting;
+    struct connection *connection;
+    struct buffer request; /* while it goes out */
+    size_t sent;           /* bytes of the request and of a body that follows apart */
+    struct reply_reader reader;
+    bool reading; /* the reader is set up */
+    bool idempotent, again, out, broken, began, finished;
+    bool tell_sent, tell_began;
+    struct outcome outcome;
+    struct link link; /* in the queue, or unused */
+};
+
+/* ---- recycling ---- */
+
+static struct exchange *new_exchange(struct exchanges *exchanges)
+{
+    struct exchange *exchange;
+    if (list_is_empty(&exchanges->spare)) {
+        exchange = mem_new(sizeof *exchange);
+    } else {
+        exchange = container_of(exchanges->spare.next, struct exchange, link);
+        list_remove(&exchange->link);
+        exchanges->spare_count--;
+    }
+    exchanges->in_flight++;
+    return exchange;
+}
+
+static void free_exchange(struct exchange *exchange)
+{
+    struct exchanges *exchanges = exchange->owner;
+    exchanges->in_flight--;
+    if (exchanges->spare_count >= SPARE_EXCHANGES) {
+        free(exchange);
+        return;
+    }
+    exchanges->spare_count++;
+    list_push(&exchanges->spare, &exchange->link);
+}
+
+static void take_request_buffer(struct exchange *exchange)
+{
+    struct exchanges *exchanges = exchange->owner;
+    if (exchanges->request_count > 0)
+        exchange->request = exchanges->requests[--exchanges->request_count];
+    else
+        buffer_init(&exchange->request, REQUEST_MAX);
+}
+
+static void give_request_buffer(struct exchange *exchange)
+{
+    struct exchanges *exchanges = exchange->owner;
+    struct buffer *request = &exchange->request;
+    if (!request->data)
+        return;
+    if (exchanges->request_count == SPARE_REQUESTS || request->cap > JOINED_BODY ||
+        buffer_status(request) != 0) {
+        buffer_done(request);
+        return;
+    }
+    request->len = 0;
+    exchanges->requests[exchanges->request_count++] = *request;
+    request->data = NULL;
+}
+
+/* ---- telling ---- */
+
+static void nothing(struct timer *timer)
+{
+    (void)timer; /* it made the loop turn */
+}
+
+static void queue(struct exchange *exchange)
+{
+    struct exchanges *exchanges = exchange->owner;
+    if (list_holds(&exchange->link))
+        return;
+    list_append(&exchanges->queue, &exchange->link);
+}
+
+static void finish(struct exchange *exchange)
+{
+    struct exchanges *exchanges = exchange->owner;
+    exchange->finished = true;
+    queue(exchange);
+    if (exchanges->starting && exchanges->wake.position == 0)
+        loop_set(exchanges->loop, &exchanges->wake, 0, nothing);
+}
+
+static void close_connection(struct exchange *exchange)
+{
+    if (exchange->connection)
+        connection_close(exchange->connection);
+    exchange->connection = NULL;
+}
+
+static void let_go(struct exchange *exchange)
+{
+    give_request_buffer(exchange);
+    if (exchange->reading)
+        reply_reader_done(&exchange->reader);
+    exchange->reading = false;
+}
+
+static void fail(struct exchange *exchange, enum outcome_code code, const char *detail)
+{
+    close_connection(exchange);
+    let_go(exchange);
+    exchange->outcome = (struct outcome){.code = code, .detail = detail, .attempts = 1};
+    finish(exchange);
+}
+
+/* ---- sending ---- */
+
+static void connection_event(struct connection *connection, uint32_t events);
+static void connect_again(struct exchange *exchange);
+
+static bool sends_body_apart(const struct exchange *exchange)
+{
+    return exchange->spec->has_body && exchange->spec->body_len > JOINED_BODY;
+}
+
+/* What is to go out next; 0: nothing is left. */
+static size_t next_piece(const struct exchange *exchange, const char **ret_data)
+{
+    const struct call_spec *spec = exchange->spec;
+    size_t head = exchange->request.len;
+    if (exchange->sent < head) {
+        *ret_data = exchange->request.data + exchange->sent;
+        return head - exchange->sent;
+    }
+    size_t of_body = exchange->sent - head;
+    if (!sends_body_apart(exchange) || of_body == spec->body_len)
+        return 0;
+    *ret_data = spec->body + of_body;
+    return spec->body_len - of_body;
+}
+
+/* Sends what goes. False: the connection takes no more, ever. */
+static bool send_more(struct exchange *exchange)
+{
+    struct connection *connection = exchange->connection;
+    const char *data;
+    size_t len;
+    while ((len = next_piece(exchange, &data)) > 0) {
+        ssize_t sent = connection_send(connection, data, len);
+        if (sent == -EAGAIN)
+            return connection_want_out(connection, true) == 0;
+        if (sent == -EINTR)
+            continue;
+        if (sent < 0)
+            return false;
+        exchange->sent += (size_t)sent;
+    }
+    exchange->out = true;
+    give_request_buffer(exchange);
+    return connection_want_out(connection, false) == 0;
+}
+
+static void send_failed(struct exchange *exchange)
+{
+    exchange->broken = true;
+    /* The end of the connection, or a reply before it, is there to be read. */
+    if (connection_want_out(exchange->connection, false) != 0)
+        fail(exchange, OUTCOME_INTERNAL, "the connection could not be watched");
+}
+
+static void begin_reading(struct exchange *exchange)
+{
+    const struct call_spec *spec = exchange->spec;
+    const struct reply_limits limits = {
+        .bodiless = strcmp(spec->method, "HEAD") == 0,
+        .decode = spec->decode,
+        .header_max = spec->reply_header_max,
+        .body_max = spec->reply_body_max,
+    };
+    reply_reader_init(&exchange->reader, &limits);
+    exchange->reading = true;
+}
+
+static void begin_sending(struct exchange *exchange, struct connection *connection)
+{
+    const struct call_spec *spec = exchange->spec;
+    connection->owner = exchange;
+    connection->ready = connection_event;
+    exchange->connection = connection;
+    exchange->sent = 0;
+    exchange->out = exchange->broken = false;
+    begin_reading(exchange);
+    take_request_buffer(exchange);
+    request_head_write(spec, exchange->deadline, &exchange->request);
+    if (spec->has_body && !sends_body_apart(exchange))
+        buffer_append(&exchange->request, spec->body, spec->body_len);
+    if (buffer_status(&exchange->request) != 0)
+        fail(exchange, OUTCOME_INTERNAL, "the request's header is too large");
+    else if (!send_more(exchange))
+        send_failed(exchange);
+}
+
+/* ---- the end of a reply ---- */
+
+/* A full buffer may have cut off what follows the reply; reading shows it. */
+static bool is_silent(struct exchange *exchange)
+{
+    return connection_recv(exchange->connection, exchange->owner->scratch, SCRATCH) == -EAGAIN;
+}
+
+static void replied(struct exchange *exchange, bool filled)
+{
+    struct exchanges *exchanges = exchange->owner;
+    bool reuse = exchange->out && reply_reader_may_reuse(&exchange->reader) &&
+                 (!filled || is_silent(exchange));
+    reply_reader_take(&exchange->reader, &exchange->outcome);
+    exchange->outcome.attempts = 1;
+    if (reuse)
+        pool_give(exchanges->pool, exchange->peer, exchange->connection);
+    else
+        close_connection(exchange);
+    exchange->connection = NULL;
+    let_go(exchange);
+    finish(exchange);
+}
+
+/* The connection ended, in order or not. */
+static void ended(struct exchange *exchange, bool in_order)
+{
+    bool stale = exchange->connection->used && !exchange->began;
+    if (stale && exchange->idempotent && !exchange->again) {
+        exchange->again = true;
+        close_connection(exchange);
+        let_go(exchange);
+        connect_again(exchange);
+        return;
+    }
+    if (in_order && reply_reader_end(&exchange->reader) == REPLY_COMPLETE) {
+        replied(exchange, false);
+        return;
+    }
+    if (in_order) /* the reader knows what was missing */
+        fail(exchange, exchange->reader.head.fault, exchange->reader.head.detail);
+    else
+        fail(exchange,
+             exchange->began ? OUTCOME_RESPONSE_INCOMPLETE : OUTCOME_CONNECTION_TERMINATED, NULL);
+}
+
+/* ---- receiving ---- */
+
+enum received { RECEIVED_ALL, RECEIVED_MORE, RECEIVED_END };
+
+/* One recv(), into the body's place if there is one. */
+static enum received receive_once(struct exchange *exchange)
+{
+    struct reply_reader *reader = &exchange->reader;
+    char *place = NULL;
+    size_t room = reply_reader_place(reader, &place);
+    bool placed = room > 0;
+    if (!placed) {
+        place = exchange->owner->scratch;
+        room = SCRATCH;
+    }
+    ssize_t got = connection_recv(exchange->connection, place, room);
+    if (got == -EAGAIN || got == -EINTR)
+        return RECEIVED_ALL;
+    if (got <= 0) {
+        ended(exchange, got == 0);
+        return RECEIVED_END;
+    }
+    size_t used;
+    bool filled = (size_t)got == room;
+    exchange->began = true;
+    enum reply_state state = placed ? reply_reader_placed(reader, (size_t)got)
+                                    : reply_reader_feed(reader, place, (size_t)got, &used);
+    if (state == REPLY_COMPLETE)
+        replied(exchange, filled);
+    else if (state == REPLY_FAULTY)
+        fail(exchange, reader->head.fault, reader->head.detail);
+    if (state != REPLY_MORE)
+        return RECEIVED_END;
+    return filled ? RECEIVED_MORE : RECEIVED_ALL;
+}
+
+/* TLS is read until it has no more: what it holds decrypted, epoll does not see. */
+static void receive(struct exchange *exchange)
+{
+    bool tls = connection_is_tls(exchange->connection);
+    bool began = exchange->began;
+    enum received received = RECEIVED_MORE;
+    for (int round = 0; received == RECEIVED_MORE && (round < ROUNDS || tls); round++)
+        received = receive_once(exchange);
+    if (received == RECEIVED_END || began || !exchange->began)
+        return;
+    exchange->tell_began = true;
+    queue(exchange);
+}
+
+static void connection_event(struct connection *connection, uint32_t events)
+{
+    struct exchange *exchange = connection->owner;
+    if (!exchange->out && !exchange->broken && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) &&
+        !send_more(exchange)) {
+        send_failed(exchange);
+        if (exchange->finished)
+            return;
+    }
+    if (events & ~(uint32_t)EPOLLOUT)
+        receive(exchange);
+}
+
+/* ---- connecting ---- */
+
+static void connected(void *ctx, struct connection *connection, enum outcome_code code,
+                      const char *detail)
+{
+    struct exchange *exchange = ctx;
+    exchange->connecting = NULL;
+    if (!connection) {
+        fail(exchange, code, detail);
+        return;
+    }
+    begin_sending(exchange, connection);
+    exchange->tell_sent = true;
+    queue(exchange);
+}
+
+static bool begin_connecting(struct exchange *exchange)
+{
+    const struct call_spec *spec = exchange->spec;
+    exchange->connecting = connecting_start(exchange->owner->connector, spec->origin,
+                                            spec->upstream ? spec->upstream->ca_file : NULL,
+                                            exchange->address, connected, exchange);
+    return exchange->connecting != NULL;
+}
+
+static void connect_again(struct exchange *exchange)
+{
+    if (!begin_connecting(exchange))
+        fail(exchange, OUTCOME_INTERNAL, "libcurl could not start the connection");
+}
+
+static struct connection *idle_connection(struct exchange *exchange)
+{
+    struct exchanges *exchanges = exchange->owner;
+    if (exchange->idempotent)
+        return pool_take(exchanges->pool, exchange->peer, USEC_NEVER);
+    struct connection *connection = pool_take(exchanges->pool, exchange->peer, ALIVE_RECENTLY);
+    if (!connection || connection_is_quiet(connection))
+        return connection;
+    connection_close(connection);
+    return NULL;
+}
+
+/* ---- calls ---- */
+
+static void release(struct exchange *exchange)
+{
+    if (list_holds(&exchange->link))
+        list_remove(&exchange->link);
+    pool_release(exchange->owner->pool, exchange->peer);
+    free_exchange(exchange);
+}
+
+struct exchange *exchange_start(struct exchanges *exchanges, const struct call_spec *spec,
+                                const char *address, usec_t deadline,
+                                const struct carry_events *events, void *ctx, bool *ret_sent)
+{
+    const struct peer_name name = {
+        .origin = spec->origin,
+        .address = address,
+        .ca_file = spec->upstream ? spec->upstream->ca_file : NULL,
+        .adhoc = !spec->upstream,
+    };
+    struct exchange *exchange = new_exchange(exchanges);
+    exchange->owner = exchanges;
+    exchange->spec = spec;
+    exchange->address = address;
+    exchange->deadline = deadline;
+    exchange->events = events;
+    exchange->ctx = ctx;
+    exchange->idempotent = header_method_idempotent(spec->method);
+    exchange->again = exchange->began = exchange->finished = false;
+    exchange->tell_sent = exchange->tell_began = false;
+    exchange->peer = pool_peer(exchanges->pool, &name);
+    struct connection *connection = idle_connection(exchange);
+    if (connection) {
+        exchanges->starting = true;
+        begin_sending(exchange, connection);
+        exchanges->starting = false;
+    } else if (!begin_connecting(exchange)) {
+        release(exchange);
+        return NULL;
+    }
+    *ret_sent = connection != NULL;
+    return exchange;
+}
+
+void exchange_stop(struct exchange *exchange)
+{
+    if (exchange->connecting)
+        connecting_stop(exchange->connecting);
+    exchange->connecting = NULL;
+    close_connection(exchange);
+    let_go(exchange);
+    outcome_done(&exchange->outcome);
+    release(exchange);
+}
+
+/* ---- the carrier ---- */
+
+static void tell(struct exchange *exchange)
+{
+    const struct carry_events *events = exchange->events;
+    void *ctx = exchange->ctx;
+    if (exchange->finished) {
+        struct outcome outcome = outcome_take(&exchange->outcome);
+        release(exchange);
+        events->done(ctx, &outcome);
+        outcome_done(&outcome);
+        return;
+    }
+    list_remove(&exchange->link);
+    bool began = exchange->tell_began;
+    bool sent = exchange->tell_sent;
+    exchange->tell_began = exchange->tell_sent = false;
+    /* One event of the two: what began was sent. The exchange may be gone after it. */
+    if (began)
+        events->phase(ctx, CARRY_REPLYING);
+    else if (sent)
+        events->phase(ctx, CARRY_SENT);
+}
+
+void exchanges_turn(struct exchanges *exchanges)
+{
+    connector_turn(exchanges->connector);
+    loop_clear(exchanges->loop, &exchanges->wake);
+    while (!list_is_empty(&exchanges->queue))
+        tell(container_of(exchanges->queue.next, struct exchange, link));
+}
+
+bool exchanges_are_due(const struct exchanges *exchanges)
+{
+    return !list_is_empty(&exchanges->queue) || connector_is_due(exchanges->connector);
+}
+
+int exchanges_new(struct loop *loop, const struct pool_limits *limits,
+                  struct exchanges **ret_exchanges)
+{
+    struct connector *connector;
+    int rc = connector_new(loop, &connector);
+    if (rc != 0)
+        return rc;
+    struct exchanges *exchanges = mem_new(sizeof *exchanges);
+    exchanges->loop = loop;
+    exchanges->connector = connector;
+    exchanges->pool = pool_new(loop, limits);
+    list_init(&exchanges->queue);
+    list_init(&exchanges->spare);
+    *ret_exchanges = exchanges;
+    return 0;
+}
+
+struct exchanges *exchanges_free(struct exchanges *exchanges)
+{
+    if (!exchanges)
+        return NULL;
+    assert(exchanges->in_flight == 0);
+    loop_clear(exchanges->loop, &exchanges->wake);
+    while (!list_is_empty(&exchanges->spare)) {
+        struct exchange *exchange = container_of(exchanges->spare.next, struct exchange, link);
+        list_remove(&exchange->link);
+        free(exchange);
+    }
+    while (exchanges->request_count > 0)
+        buffer_done(&exchanges->requests[--exchanges->request_count]);
+    pool_free(exchanges->pool);
+    connector_free(exchanges->connector);
+    free(exchanges);
+    return NULL;
+}
+
+size_t exchanges_open_sockets(const struct exchanges *exchanges)
+{
+    return connector_open_sockets(exchanges->connector);
+}
+
+size_t exchanges_idle(const struct exchanges *exchanges)
+{
+    return pool_idle(exchanges->pool);
+}

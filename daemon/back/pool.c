@@ -1,0 +1,226 @@
+/*
+ * Peers in a hash table, each with its idle connections, the last used first; and
+ * all idle connections in one list by the time they became idle, so that the
+ * oldest is at its end and one timer serves all; it is not moved for every call but
+ * looks again when it fires. A peer lives while somebody holds
+ * it or it has an idle connection.
+ */
+#include "back/pool.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { BUCKETS = 256 };
+
+struct peer {
+    struct peer *next; /* in its bucket */
+    uint32_t hash;
+    bool tls, adhoc;
+    char *authority, *address, *ca_file;
+    struct link idle; /* connections, last used first */
+    size_t idle_count, holds;
+};
+
+struct pool {
+    struct loop *loop;
+    struct pool_limits limits;
+    struct peer *buckets[BUCKETS];
+    struct link by_age; /* idle connections, last used first */
+    size_t idle_count;
+    struct timer timer;
+};
+
+/* ---- peers ---- */
+
+static uint32_t hash_text(uint32_t hash, const char *text)
+{
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT32_C(16777619); /* FNV-1a */
+    return hash;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool is_named(const struct peer *peer, uint32_t hash, const struct peer_name *name)
+{
+    return peer->hash == hash && peer->tls == name->origin->tls && peer->adhoc == name->adhoc &&
+           strcmp(peer->authority, name->origin->authority) == 0 &&
+           strcmp(peer->address, name->address) == 0 && same_file(peer->ca_file, name->ca_file);
+}
+
+struct peer *pool_peer(struct pool *pool, const struct peer_name *name)
+{
+    uint32_t hash = hash_text(UINT32_C(2166136261), name->origin->authority);
+    hash = hash_text(hash, name->address);
+    struct peer **bucket = &pool->buckets[hash % BUCKETS];
+    for (struct peer *peer = *bucket; peer; peer = peer->next) {
+        if (!is_named(peer, hash, name))
+            continue;
+        peer->holds++;
+        return peer;
+    }
+    struct peer *peer = mem_new(sizeof *peer);
+    *peer = (struct peer){
+        .next = *bucket,
+        .hash = hash,
+        .tls = name->origin->tls,
+        .adhoc = name->adhoc,
+        .authority = mem_string(name->origin->authority),
+        .address = mem_string(name->address),
+        .ca_file = name->ca_file ? mem_string(name->ca_file) : NULL,
+        .holds = 1,
+    };
+    list_init(&peer->idle);
+    return *bucket = peer;
+}
+
+static void free_unused(struct pool *pool, struct peer *peer)
+{
+    if (peer->holds > 0 || peer->idle_count > 0)
+        return;
+    struct peer **place = &pool->buckets[peer->hash % BUCKETS];
+    while (*place != peer)
+        place = &(*place)->next;
+    *place = peer->next;
+    free(peer->authority);
+    free(peer->address);
+    free(peer->ca_file);
+    free(peer);
+}
+
+void pool_release(struct pool *pool, struct peer *peer)
+{
+    assert(peer->holds > 0);
+    peer->holds--;
+    free_unused(pool, peer);
+}
+
+/* ---- idle connections ---- */
+
+/* It is idle no longer; its peer stays. */
+static void take_out(struct pool *pool, struct connection *connection)
+{
+    list_remove(&connection->by_peer);
+    list_remove(&connection->by_age);
+    connection->peer->idle_count--;
+    pool->idle_count--;
+}
+
+static void drop(struct pool *pool, struct connection *connection)
+{
+    struct peer *peer = connection->peer;
+    take_out(pool, connection);
+    connection_close(connection);
+    free_unused(pool, peer);
+}
+
+/* A plain connection has nothing to say while it is idle. TLS may: session tickets
+ * are no data, and reading finds none. */
+static void idle_ready(struct connection *connection, uint32_t events)
+{
+    struct pool *pool = connection->owner;
+    char byte;
+    if (connection_is_tls(connection) && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) &&
+        connection_recv(connection, &byte, 1) == -EAGAIN)
+        return;
+    drop(pool, connection);
+}
+
+static struct connection *oldest(struct link *by_age)
+{
+    return container_of(by_age->previous, struct connection, by_age);
+}
+
+static void expire(struct timer *timer)
+{
+    struct pool *pool = container_of(timer, struct pool, timer);
+    usec_t now = loop_now(pool->loop);
+    while (pool->idle_count > 0) {
+        struct connection *connection = oldest(&pool->by_age);
+        usec_t end = connection->idle_since + pool->limits.idle;
+        if (end > now) {
+            loop_set(pool->loop, timer, end, expire);
+            return;
+        }
+        drop(pool, connection);
+    }
+}
+
+void pool_give(struct pool *pool, struct peer *peer, struct connection *connection)
+{
+    usec_t now = loop_now(pool->loop);
+    assert(peer->holds > 0);
+    if (now - connection->made >= pool->limits.life || pool->limits.per_peer == 0 ||
+        pool->limits.total == 0) {
+        connection_close(connection);
+        return;
+    }
+    connection->used = true;
+    connection->peer = peer;
+    connection->owner = pool;
+    connection->ready = idle_ready;
+    connection->idle_since = now;
+    list_push(&peer->idle, &connection->by_peer);
+    list_push(&pool->by_age, &connection->by_age);
+    peer->idle_count++;
+    pool->idle_count++;
+    if (peer->idle_count > pool->limits.per_peer)
+        drop(pool, container_of(peer->idle.previous, struct connection, by_peer));
+    else if (pool->idle_count > pool->limits.total)
+        drop(pool, oldest(&pool->by_age));
+    if (pool->timer.position == 0)
+        loop_set(pool->loop, &pool->timer, now + pool->limits.idle, expire);
+}
+
+struct connection *pool_take(struct pool *pool, struct peer *peer, usec_t idle)
+{
+    usec_t now = loop_now(pool->loop);
+    assert(peer->holds > 0);
+    while (peer->idle_count > 0) {
+        struct connection *connection = container_of(peer->idle.next, struct connection, by_peer);
+        if (now - connection->idle_since >= idle)
+            return NULL; /* the others even more so */
+        if (now - connection->made >= pool->limits.life) {
+            drop(pool, connection);
+            continue;
+        }
+        take_out(pool, connection);
+        return connection;
+    }
+    return NULL;
+}
+
+/* ---- life ---- */
+
+struct pool *pool_new(struct loop *loop, const struct pool_limits *limits)
+{
+    struct pool *pool = mem_new(sizeof *pool);
+    pool->loop = loop;
+    pool->limits = *limits;
+    list_init(&pool->by_age);
+    return pool;
+}
+
+struct pool *pool_free(struct pool *pool)
+{
+    if (!pool)
+        return NULL;
+    while (pool->idle_count > 0)
+        drop(pool, oldest(&pool->by_age));
+    loop_clear(pool->loop, &pool->timer);
+    for (size_t i = 0; i < BUCKETS; i++)
+        assert(!pool->buckets[i]);
+    free(pool);
+    return NULL;
+}
+
+size_t pool_idle(const struct pool *pool)
+{
+    return pool->idle_count;
+}
