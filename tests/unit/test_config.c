@@ -363,8 +363,8 @@ static void prints_what_was_set(void **state)
         "\n      paths: [\"/a/*\"]\n",
         "\n  - path: \"/u/{id}\"\n    method: \"PUT\"\n",
         "\n        success: [\"2xx\", 404]\n",
-        "\n        default: {\"x\\u000ay\": [1.50, null, true, \"true\", {}], \"e\": "
-        "\"\\u0085\\u2028\"}\n",
+        ("\n        default: {\"x\\u000ay\": [1.50, null, true, \"true\", {}], \"e\": "
+         "\"\\u0085\\u2028\"}\n"),
         "\n    policy: allSettled\n",
     };
     struct config *config = load_good(*state, everything);
