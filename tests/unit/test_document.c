@@ -191,7 +191,12 @@ static void test_malformed(void **state)
                  "/requests/1/body/x", "not valid JSON at byte ");
     expect_fault(*state, "{} {}", "", "not valid JSON at byte 3");
     expect_fault(*state, "{\"a\":\"\xff\"}", "/a", "not valid JSON at byte 6");
-    expect_fault(*state, "{\"a\":\"b", "", "not valid JSON at byte 7");
+    expect_fault(*state, "{\"a\":\"b", "/a", "not valid JSON at byte 7");
+    expect_fault(*state, "{\"a\":\"b\\\"", "/a", "not valid JSON at byte 9");
+    expect_fault(*state, "{\"a\":1,\"b", "", "not valid JSON at byte 9");
+    expect_fault(*state, "{\"a\":[{},[],{\"~/\":[0,x", "/a/2/~0~1/1", "not valid JSON at byte ");
+    /* Brackets and quotes that match nothing: the place must still be found. */
+    expect_fault(*state, "[} {i\"\":\"d|]}", "/0", "not valid JSON at byte 1");
     expect_fault(*state, "\xef\xbb\xbf{}", "", "not valid JSON at byte 0");
     struct parse *parse = *state;
     assert_null(read_bytes(parse, "123\0", 4, &roomy));
