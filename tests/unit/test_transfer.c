@@ -210,7 +210,7 @@ static void stopping_closes_the_connection(void **state)
 {
     (void)state;
     const struct script_step steps[] = {
-        {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", 0, SCRIPT_KEEP}};
+        {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", 0, SCRIPT_KEEP}, {NULL, 0, SCRIPT_KEEP}};
     struct script_server *server = script_start(steps);
     struct rig rig;
     rig_init(&rig, server->port);
@@ -224,6 +224,13 @@ static void stopping_closes_the_connection(void **state)
     assert_true(script_reached(&server->closed, 1)); /* without another turn of ours */
     assert_int_equal(rig.done, 0);
     transfer_stop(begin(&rig)); /* before anything happened */
+    rig.origin.tls = true;      /* in the handshake: the server says nothing */
+    transfer = begin(&rig);
+    while (atomic_load(&server->requests) < 2 && clock_now() < end)
+        turn(&rig);
+    transfer_stop(transfer);
+    assert_int_equal(carrier_open_sockets(rig.carrier), 0);
+    assert_true(script_reached(&server->closed, 2));
     script_stop(server);
     rig_done(&rig);
 }
