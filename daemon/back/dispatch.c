@@ -304,12 +304,13 @@ static void resolve(struct call *call)
 {
     struct dispatch *dispatch = call->dispatch;
     const char *host = call->spec->origin->host;
-    if (strlen(host) >= RESOLVE_HOST_MAX) {
+    size_t len = strlen(host);
+    if (len >= RESOLVE_HOST_MAX) {
         fail(call, OUTCOME_DNS_ERROR, "the name is too long");
         return;
     }
     struct question *question = mem_new(sizeof *question);
-    strcpy(question->query.host, host);
+    memcpy(question->query.host, host, len + 1);
     question->query.deadline = call->deadline;
     question->query.home = dispatch->mailbox;
     question->query.answered = query_came_home;

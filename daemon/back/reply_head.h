@@ -18,8 +18,8 @@ struct reply_head {
     unsigned status; /* of the block that began last; 0: nothing came */
     bool complete;   /* the final block ended; what follows are trailers */
     bool has_length, chunked;
-    uint64_t length; /* of Content-Length */
-    struct buffer lines; /* "Name: value\r\n"... of the final block */
+    uint64_t length;         /* of Content-Length */
+    struct buffer lines;     /* "Name: value\r\n"... of the final block */
     enum outcome_code fault; /* OUTCOME_NONE: fine so far */
     const char *detail;      /* about the fault; static */
     /* The module's. */

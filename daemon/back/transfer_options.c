@@ -128,7 +128,10 @@ static struct curl_slist *build_headers(struct handle *handle, const struct call
         const struct header *header = &spec->headers.items[i];
         const char *format = header->value[0] ? "%s: %s" : "%s;"; /* libcurl's way to send "" */
         add_line(handle, &count, text);
-        text += sprintf(text, format, header->name, header->value) + 1;
+        size_t room = handle->text_room - (size_t)(text - handle->header_text);
+        int len = snprintf(text, room, format, header->name, header->value);
+        assert(len > 0 && (size_t)len < room);
+        text += len + 1;
     }
     suppress(handle, &count, spec, "Accept", "Accept:");
     if (sends_content(spec)) {
@@ -144,7 +147,9 @@ void transfer_options_refresh(struct handle *handle, const struct call_spec *spe
         return;
     usec_t now = clock_now();
     usec_t left = deadline > now ? (deadline - now) / USEC_PER_MSEC : 0;
-    sprintf(handle->header_text, "%s: %" PRIu64, spec->timeout_header, left);
+    int len = snprintf(handle->header_text, handle->text_room, "%s: %" PRIu64, spec->timeout_header,
+                       left);
+    assert(len > 0 && (size_t)len < handle->text_room);
 }
 
 /* ---- the call ---- */

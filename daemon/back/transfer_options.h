@@ -13,7 +13,8 @@ struct transfer_callbacks { /* `handle` is what each is given */
 };
 
 /* Once for a new handle: what never changes. False: out of memory. */
-bool must_check transfer_options_fixed(struct handle *handle, const struct transfer_callbacks *callbacks);
+bool must_check transfer_options_fixed(struct handle *handle,
+                                       const struct transfer_callbacks *callbacks);
 /* For each call: everything else, whatever the handle carried before. */
 bool must_check transfer_options_call(struct handle *handle, const struct call_spec *spec,
                                       const char *address, usec_t deadline);
