@@ -10,6 +10,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LARGE = 275, 9 * 1024, 93 * 1024
+PROCESS_CLOCK = 2  # clock_getcpuclockid(3): the kind of clock in the lowest bits of its id
 
 
 def free_ports(count):
@@ -67,20 +68,22 @@ class Program:
         while todo:
             pid = todo.pop()
             found.append(pid)
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                todo += [int(child) for child in (task / "children").read_text().split()]
+            try:
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+            except OSError:
+                continue
+            todo += [int(child) for child in children.split()]
         return found
 
     def cpu(self):
-        """CPU time of all threads so far, in seconds (nanosecond counters)."""
+        """CPU time so far in seconds, of ended threads too: the processes' CPU clocks."""
         total = 0
         for pid in self.pids():
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                try:
-                    total += int((task / "schedstat").read_text().split()[0])
-                except OSError:
-                    pass
-        return total / 1e9
+            try:
+                total += time.clock_gettime(~pid << 3 | PROCESS_CLOCK)
+            except OSError:
+                pass
+        return total
 
     def memory(self):
         """Proportional set size in bytes."""

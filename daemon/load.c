@@ -1,16 +1,39 @@
-/* core cannot know what a listener's address looks like; front can. */
+/*
+ * core cannot know what a listener's address looks like; front can. The tree the
+ * configuration was read from tells where each address stands.
+ */
 #include "load.h"
 
+#include "core/node.h"
 #include "front/listen.h"
+
+static void check_address(const struct node *node, const char *address, struct faults *faults)
+{
+    const char *wrong = listen_check(address);
+    if (!wrong)
+        return;
+    if (node)
+        fault_at(faults, node, "\"%s\" is not an address to listen on: %s", address, wrong);
+    else
+        fault_in(faults, "defaults", "\"%s\" is not an address to listen on: %s", address, wrong);
+}
+
+static void check_listen(const struct config *config, struct faults *faults)
+{
+    const struct node *node = config->root ? node_get(config->root, "listen") : NULL;
+    const struct node *item = node && node->kind == NODE_LIST ? node->first : node;
+    if (node && config->listen.count == 0)
+        fault_at(faults, node, "a daemon needs at least one address to listen on");
+    for (size_t i = 0; i < config->listen.count; i++) {
+        check_address(item, config->listen.items[i], faults);
+        item = item ? item->next : NULL;
+    }
+}
 
 struct config *load_config(const char *file, struct config *previous, struct faults *faults)
 {
     struct config *config = file ? config_load(file, previous, faults) : config_defaults();
-    for (size_t i = 0; config && i < config->listen.count; i++) {
-        const char *wrong = listen_check(config->listen.items[i]);
-        if (wrong)
-            fault_in(faults, file ? file : "defaults", "listen: \"%s\": %s",
-                     config->listen.items[i], wrong);
-    }
+    if (config)
+        check_listen(config, faults);
     return faults_any(faults) ? config_unref(config) : config;
 }

@@ -1,7 +1,7 @@
 /*
  * A turn: wait for descriptors and deadlines, read the mail, bring outcomes
- * home, let libmicrohttpd run; the last two wake each other, so they alternate
- * until neither has anything to do.
+ * home, let libmicrohttpd run. While either of the last two has more to do the
+ * next turn does not wait.
  *
  * A worker may end only when no sibling can hand it a connection any more:
  * `crew->accepting` is 0 and its mailbox was drained after that was seen. The
@@ -121,13 +121,13 @@ static void take_pulse(struct mail *mail, void *receiver)
     atomic_store(&worker->pulse_sent, false);
 }
 
-/* True when there is more to do without waiting. */
+/* True when there is more to do without waiting. Clients come last: an answer that is
+ * there after libmicrohttpd ran would wait for whatever happens next. What the clients
+ * begin sets a timer of its own if it ends at once. */
 static bool run_parts(struct worker *worker)
 {
     bool more_calls = dispatch_turn(worker->dispatch);
     bool more_clients = server_turn(worker->server);
-    /* What the clients began may have ended already. */
-    more_calls = dispatch_turn(worker->dispatch) || more_calls;
     report_closed(worker);
     return more_calls || more_clients;
 }

@@ -110,47 +110,48 @@ static void give_up(struct connecting *connecting)
 
 void connecting_stop(struct connecting *connecting)
 {
-    give_up(connecting);
+    multi_cancel(connecting->connector->multi, connecting->handle->easy);
+    release_handle(connecting->connector, connecting->handle);
     free(connecting);
 }
 
-static void connection_event(struct watch *watch, uint32_t events)
+static void channel_event(struct watch *watch, uint32_t events)
 {
-    struct connection *connection = container_of(watch, struct connection, watch);
-    connection->ready(connection, events);
+    struct channel *channel = container_of(watch, struct channel, watch);
+    channel->ready(channel, events);
 }
 
 /* The connection that an attempt made; NULL: it cannot be used, and the attempt
  * still holds its handle. */
-static struct connection *take_over(struct connecting *connecting)
+static struct channel *take_over(struct connecting *connecting)
 {
     struct connector *connector = connecting->connector;
     CURL *easy = connecting->handle->easy;
     int fd = multi_release_socket(connector->multi, easy);
     if (fd < 0)
         return NULL;
-    struct connection *connection = mem_new(sizeof *connection);
-    connection->connector = connector;
-    connection->fd = fd;
-    connection->made = loop_now(connector->loop);
-    if (loop_watch(connector->loop, &connection->watch, fd, EPOLLIN | EPOLLRDHUP,
-                   connection_event) != 0) {
+    struct channel *channel = mem_new(sizeof *channel);
+    channel->connector = connector;
+    channel->fd = fd;
+    channel->made = loop_now(connector->loop);
+    if (loop_watch(connector->loop, &channel->watch, fd, EPOLLIN | EPOLLRDHUP, channel_event) !=
+        0) {
         multi_remove(connector->multi, easy);
         release_handle(connector, connecting->handle);
         connecting->handle = NULL;
         close(fd);
-        free(connection);
+        free(channel);
         return NULL;
     }
     connector->open++;
     if (connecting->tls) {
-        connection->handle = connecting->handle;
-        connection->handle->user = connection;
+        channel->handle = connecting->handle;
+        channel->handle->user = channel;
     } else {
         give_up(connecting);
     }
     connecting->handle = NULL;
-    return connection;
+    return channel;
 }
 
 static enum outcome_code judge(const struct connecting *connecting, CURLcode result)
@@ -172,85 +173,85 @@ static void attempt_finished(void *ctx, CURL *easy, CURLcode result)
     free(((struct handle *)(void *)private)->user);
     enum outcome_code code = OUTCOME_INTERNAL;
     const char *detail = "the connection could not be taken over";
-    struct connection *connection = result == CURLE_OK ? take_over(&attempt) : NULL;
+    struct channel *channel = result == CURLE_OK ? take_over(&attempt) : NULL;
     if (result != CURLE_OK) {
         code = judge(&attempt, result);
         detail = code == OUTCOME_INTERNAL ? curl_easy_strerror(result) : NULL;
     }
-    if (!connection && attempt.handle)
+    if (!channel && attempt.handle)
         give_up(&attempt);
-    attempt.done(attempt.ctx, connection, connection ? OUTCOME_NONE : code, detail);
+    attempt.done(attempt.ctx, channel, channel ? OUTCOME_NONE : code, detail);
 }
 
 /* ---- connections ---- */
 
-static ssize_t moved(const struct connection *connection, CURLcode result, size_t len)
+static ssize_t moved(const struct channel *channel, CURLcode result, size_t len)
 {
     long os_error = 0;
     if (result == CURLE_OK)
         return (ssize_t)len;
     if (result == CURLE_AGAIN)
         return -EAGAIN;
-    if (curl_easy_getinfo(connection->handle->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK ||
+    if (curl_easy_getinfo(channel->handle->easy, CURLINFO_OS_ERRNO, &os_error) != CURLE_OK ||
         os_error == 0)
         os_error = ECONNRESET;
     return -os_error;
 }
 
-ssize_t connection_send(struct connection *connection, const char *data, size_t len)
+ssize_t channel_send(struct channel *channel, const char *data, size_t len)
 {
-    if (connection->handle) {
+    if (channel->handle) {
         size_t sent = 0;
-        CURLcode result = curl_easy_send(connection->handle->easy, data, len, &sent);
-        return moved(connection, result, sent);
+        CURLcode result = curl_easy_send(channel->handle->easy, data, len, &sent);
+        return moved(channel, result, sent);
     }
-    ssize_t sent = send(connection->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = send(channel->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
     return sent >= 0 ? sent : -errno;
 }
 
-ssize_t connection_recv(struct connection *connection, char *place, size_t room)
+ssize_t channel_recv(struct channel *channel, char *place, size_t room)
 {
-    if (connection->handle) {
+    if (channel->handle) {
         size_t got = 0;
-        CURLcode result = curl_easy_recv(connection->handle->easy, place, room, &got);
-        return moved(connection, result, got);
+        CURLcode result = curl_easy_recv(channel->handle->easy, place, room, &got);
+        return moved(channel, result, got);
     }
-    ssize_t got = recv(connection->fd, place, room, MSG_DONTWAIT);
+    ssize_t got = recv(channel->fd, place, room, MSG_DONTWAIT);
     return got >= 0 ? got : -errno;
 }
 
-bool connection_is_quiet(const struct connection *connection)
+bool channel_is_quiet(const struct channel *channel)
 {
     char byte;
-    return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+    return recv(channel->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
            (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-bool connection_is_tls(const struct connection *connection)
+bool channel_is_tls(const struct channel *channel)
 {
-    return connection->handle != NULL;
+    return channel->handle != NULL;
 }
 
-int connection_want_out(struct connection *connection, bool wanted)
+int channel_want_out(struct channel *channel, bool wanted)
 {
-    if (connection->wants_out == wanted)
+    if (channel->wants_out == wanted)
         return 0;
-    connection->wants_out = wanted;
+    channel->wants_out = wanted;
     uint32_t events = EPOLLIN | EPOLLRDHUP | (wanted ? (uint32_t)EPOLLOUT : 0);
-    return loop_rewatch(connection->connector->loop, &connection->watch, events);
+    return loop_rewatch(channel->connector->loop, &channel->watch, events);
 }
 
-void connection_close(struct connection *connection)
+void channel_close(struct channel *channel)
 {
-    struct connector *connector = connection->connector;
-    loop_unwatch(connector->loop, &connection->watch);
-    if (connection->handle) {
-        multi_remove(connector->multi, connection->handle->easy); /* says goodbye in TLS */
-        release_handle(connector, connection->handle);
+    struct connector *connector = channel->connector;
+    loop_unwatch(connector->loop, &channel->watch);
+    if (channel->handle) {
+        multi_remove(connector->multi, channel->handle->easy); /* says goodbye in TLS */
+        release_handle(connector, channel->handle);
     }
-    close(connection->fd);
+    close(channel->fd);
     connector->open--;
-    free(connection);
+    free(channel);
 }
 
 /* ---- life ---- */

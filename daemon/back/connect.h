@@ -13,14 +13,14 @@
 
 struct connector; /* one per worker */
 struct connecting;
-struct connection;
+struct channel;
 struct handle;
 
-typedef void connection_ready_fn(struct connection *connection, uint32_t events);
+typedef void channel_ready_fn(struct channel *channel, uint32_t events);
 
-struct connection {
+struct channel {
     /* Whose it is now: told of EPOLLIN, EPOLLRDHUP, errors, and EPOLLOUT if wanted. */
-    connection_ready_fn *ready;
+    channel_ready_fn *ready;
     void *owner;
     usec_t made; /* when */
     bool used;   /* it carried a call to its end before */
@@ -43,9 +43,9 @@ void connector_turn(struct connector *connector);
 bool connector_is_due(const struct connector *connector);
 size_t connector_open_sockets(const struct connector *connector);
 
-/* `connection` is the receiver's, its `ready` to be set at once; NULL: failed, and
+/* `channel` is the receiver's, its `ready` to be set at once; NULL: failed, and
  * then why. Never runs inside connecting_start(). The attempt is gone. */
-typedef void connected_fn(void *ctx, struct connection *connection, enum outcome_code code,
+typedef void connected_fn(void *ctx, struct channel *channel, enum outcome_code code,
                           const char *detail);
 
 /* Connects to `origin` at `address` (a literal). NULL: libcurl could not start. */
@@ -54,15 +54,15 @@ struct connecting *connecting_start(struct connector *connector, const struct or
                                     void *ctx);
 void connecting_stop(struct connecting *connecting); /* without `done` */
 
-/* Bytes moved, or -errno; -EAGAIN: not now. connection_recv: 0 is the end. A send
+/* Bytes moved, or -errno; -EAGAIN: not now. channel_recv: 0 is the end. A send
  * that could not go out is repeated with the same bytes. */
-ssize_t connection_send(struct connection *connection, const char *data, size_t len);
-ssize_t connection_recv(struct connection *connection, char *place, size_t room);
+ssize_t channel_send(struct channel *channel, const char *data, size_t len);
+ssize_t channel_recv(struct channel *channel, char *place, size_t room);
 /* True when nothing waits to be read and the end has not come. */
-bool connection_is_quiet(const struct connection *connection);
-bool connection_is_tls(const struct connection *connection);
+bool channel_is_quiet(const struct channel *channel);
+bool channel_is_tls(const struct channel *channel);
 /* Is EPOLLOUT wanted? 0 or -errno. */
-int must_check connection_want_out(struct connection *connection, bool wanted);
-void connection_close(struct connection *connection);
+int must_check channel_want_out(struct channel *channel, bool wanted);
+void channel_close(struct channel *channel);
 
 #endif

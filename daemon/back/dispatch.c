@@ -45,8 +45,9 @@ struct call {
     size_t address, tried;
     struct carried carried;
     struct timer timer;
-    usec_t started, deadline;
-    usec_t phase_deadline; /* of one address, or of the first byte; USEC_NEVER: none */
+    usec_t started, connecting_since;
+    usec_t deadline, first_byte_deadline;
+    usec_t address_deadline; /* while connecting: when this address gives way */
     struct outcome outcome;
     struct call *next; /* ended */
 };
@@ -66,6 +67,17 @@ static void connect_next(struct call *call);
 static usec_t after(usec_t moment, usec_t span)
 {
     return span < USEC_NEVER - moment ? moment + span : USEC_NEVER;
+}
+
+static usec_t earlier(usec_t a, usec_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A span of 0 means that there is none. */
+static usec_t limit_after(usec_t moment, usec_t span)
+{
+    return span > 0 ? after(moment, span) : USEC_NEVER;
 }
 
 /* ---- admission ---- */
@@ -145,9 +157,8 @@ static void fail(struct call *call, enum outcome_code code, const char *detail)
 /* When the time to connect is over, whatever address it is spent on. */
 static usec_t connect_limit(const struct call *call)
 {
-    usec_t span = call->spec->connect_timeout;
-    usec_t limit = span > 0 ? after(call->started, span) : USEC_NEVER;
-    return limit < call->deadline ? limit : call->deadline;
+    usec_t limit = limit_after(call->connecting_since, call->spec->connect_timeout);
+    return earlier(limit, earlier(call->deadline, call->first_byte_deadline));
 }
 
 static bool may_try_another(const struct call *call)
@@ -176,7 +187,11 @@ static void deadline_passed(struct timer *timer)
 
 static void arm(struct call *call)
 {
-    usec_t at = call->deadline < call->phase_deadline ? call->deadline : call->phase_deadline;
+    usec_t at = call->deadline;
+    if (call->phase != CALL_REPLYING)
+        at = earlier(at, call->first_byte_deadline);
+    if (call->phase == CALL_CONNECTING)
+        at = earlier(at, call->address_deadline);
     if (call->timer.position != 0 && call->timer.at == at)
         return;
     loop_set(call->dispatch->loop, &call->timer, at, deadline_passed);
@@ -191,8 +206,7 @@ static usec_t connect_deadline(const struct call *call, usec_t now)
     if (left == 0 || limit <= now)
         return limit;
     usec_t share = (limit - now) / (left + 1);
-    usec_t until = now + (share > SHARE_MIN ? share : SHARE_MIN);
-    return until < limit ? until : limit;
+    return earlier(limit, now + (share > SHARE_MIN ? share : SHARE_MIN));
 }
 
 /* ---- carrying ---- */
@@ -200,11 +214,7 @@ static usec_t connect_deadline(const struct call *call, usec_t now)
 static void phase_changed(void *ctx, enum carry_phase phase)
 {
     struct call *call = ctx;
-    usec_t wait = call->spec->first_byte_timeout;
     call->phase = phase == CARRY_REPLYING ? CALL_REPLYING : CALL_SENT;
-    call->phase_deadline = USEC_NEVER;
-    if (call->phase == CALL_SENT && wait > 0)
-        call->phase_deadline = after(clock_now(), wait);
     if (call->addresses && addresses_preferred(call->addresses) != call->address)
         addresses_prefer(call->addresses, call->address);
     arm(call);
@@ -235,10 +245,13 @@ static void call_ended(void *ctx, struct outcome *outcome)
 static void connect_to(struct call *call, const char *address)
 {
     static const struct carry_events events = {.phase = phase_changed, .done = call_ended};
+    usec_t now = clock_now();
+    bool sent;
+    if (call->tried == 0)
+        call->connecting_since = now;
     call->tried++;
     call->phase = CALL_CONNECTING;
-    call->phase_deadline = connect_deadline(call, clock_now());
-    bool sent;
+    call->address_deadline = connect_deadline(call, now);
     if (!carriers_start(call->dispatch->carriers, call->spec, address, call->deadline, &events,
                         call, &call->carried, &sent))
         fail(call, OUTCOME_INTERNAL, "libcurl could not start the call");
@@ -290,12 +303,13 @@ static void resolve(struct call *call)
 {
     struct dispatch *dispatch = call->dispatch;
     const char *host = call->spec->origin->host;
-    if (strlen(host) >= RESOLVE_HOST_MAX) {
+    size_t len = strlen(host);
+    if (len >= RESOLVE_HOST_MAX) {
         fail(call, OUTCOME_DNS_ERROR, "the name is too long");
         return;
     }
     struct question *question = mem_new(sizeof *question);
-    strcpy(question->query.host, host);
+    memcpy(question->query.host, host, len + 1);
     question->query.deadline = call->deadline;
     question->query.home = dispatch->mailbox;
     question->query.answered = query_came_home;
@@ -337,7 +351,7 @@ struct call *dispatch_call(struct dispatch *dispatch, const struct config *confi
         .index = index,
         .started = now,
         .deadline = after(now, spec->timeout),
-        .phase_deadline = USEC_NEVER,
+        .first_byte_deadline = limit_after(now, spec->first_byte_timeout),
     };
     dispatch->in_flight++;
     if (!admit(call))

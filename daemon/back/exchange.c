@@ -53,7 +53,7 @@ struct exchange {
     void *ctx;
     struct peer *peer;
     struct connecting *connecting;
-    struct connection *connection;
+    struct channel *channel;
     struct buffer request; /* while it goes out */
     size_t sent;           /* bytes of the request and of a body that follows apart */
     struct reply_reader reader;
@@ -141,11 +141,11 @@ static void finish(struct exchange *exchange)
         loop_set(exchanges->loop, &exchanges->wake, 0, nothing);
 }
 
-static void close_connection(struct exchange *exchange)
+static void close_channel(struct exchange *exchange)
 {
-    if (exchange->connection)
-        connection_close(exchange->connection);
-    exchange->connection = NULL;
+    if (exchange->channel)
+        channel_close(exchange->channel);
+    exchange->channel = NULL;
 }
 
 static void let_go(struct exchange *exchange)
@@ -158,7 +158,7 @@ static void let_go(struct exchange *exchange)
 
 static void fail(struct exchange *exchange, enum outcome_code code, const char *detail)
 {
-    close_connection(exchange);
+    close_channel(exchange);
     let_go(exchange);
     exchange->outcome = (struct outcome){.code = code, .detail = detail, .attempts = 1};
     finish(exchange);
@@ -166,7 +166,7 @@ static void fail(struct exchange *exchange, enum outcome_code code, const char *
 
 /* ---- sending ---- */
 
-static void connection_event(struct connection *connection, uint32_t events);
+static void channel_event(struct channel *channel, uint32_t events);
 static void connect_again(struct exchange *exchange);
 
 static bool sends_body_apart(const struct exchange *exchange)
@@ -193,13 +193,13 @@ static size_t next_piece(const struct exchange *exchange, const char **ret_data)
 /* Sends what goes. False: the connection takes no more, ever. */
 static bool send_more(struct exchange *exchange)
 {
-    struct connection *connection = exchange->connection;
+    struct channel *channel = exchange->channel;
     const char *data;
     size_t len;
     while ((len = next_piece(exchange, &data)) > 0) {
-        ssize_t sent = connection_send(connection, data, len);
+        ssize_t sent = channel_send(channel, data, len);
         if (sent == -EAGAIN)
-            return connection_want_out(connection, true) == 0;
+            return channel_want_out(channel, true) == 0;
         if (sent == -EINTR)
             continue;
         if (sent < 0)
@@ -208,14 +208,14 @@ static bool send_more(struct exchange *exchange)
     }
     exchange->out = true;
     give_request_buffer(exchange);
-    return connection_want_out(connection, false) == 0;
+    return channel_want_out(channel, false) == 0;
 }
 
 static void send_failed(struct exchange *exchange)
 {
     exchange->broken = true;
     /* The end of the connection, or a reply before it, is there to be read. */
-    if (connection_want_out(exchange->connection, false) != 0)
+    if (channel_want_out(exchange->channel, false) != 0)
         fail(exchange, OUTCOME_INTERNAL, "the connection could not be watched");
 }
 
@@ -232,12 +232,12 @@ static void begin_reading(struct exchange *exchange)
     exchange->reading = true;
 }
 
-static void begin_sending(struct exchange *exchange, struct connection *connection)
+static void begin_sending(struct exchange *exchange, struct channel *channel)
 {
     const struct call_spec *spec = exchange->spec;
-    connection->owner = exchange;
-    connection->ready = connection_event;
-    exchange->connection = connection;
+    channel->owner = exchange;
+    channel->ready = channel_event;
+    exchange->channel = channel;
     exchange->sent = 0;
     exchange->out = exchange->broken = false;
     begin_reading(exchange);
@@ -256,7 +256,7 @@ static void begin_sending(struct exchange *exchange, struct connection *connecti
 /* A full buffer may have cut off what follows the reply; reading shows it. */
 static bool is_silent(struct exchange *exchange)
 {
-    return connection_recv(exchange->connection, exchange->owner->scratch, SCRATCH) == -EAGAIN;
+    return channel_recv(exchange->channel, exchange->owner->scratch, SCRATCH) == -EAGAIN;
 }
 
 static void replied(struct exchange *exchange, bool filled)
@@ -267,10 +267,10 @@ static void replied(struct exchange *exchange, bool filled)
     reply_reader_take(&exchange->reader, &exchange->outcome);
     exchange->outcome.attempts = 1;
     if (reuse)
-        pool_give(exchanges->pool, exchange->peer, exchange->connection);
+        pool_give(exchanges->pool, exchange->peer, exchange->channel);
     else
-        close_connection(exchange);
-    exchange->connection = NULL;
+        close_channel(exchange);
+    exchange->channel = NULL;
     let_go(exchange);
     finish(exchange);
 }
@@ -278,10 +278,10 @@ static void replied(struct exchange *exchange, bool filled)
 /* The connection ended, in order or not. */
 static void ended(struct exchange *exchange, bool in_order)
 {
-    bool stale = exchange->connection->used && !exchange->began;
+    bool stale = exchange->channel->used && !exchange->began;
     if (stale && exchange->idempotent && !exchange->again) {
         exchange->again = true;
-        close_connection(exchange);
+        close_channel(exchange);
         let_go(exchange);
         connect_again(exchange);
         return;
@@ -312,7 +312,7 @@ static enum received receive_once(struct exchange *exchange)
         place = exchange->owner->scratch;
         room = SCRATCH;
     }
-    ssize_t got = connection_recv(exchange->connection, place, room);
+    ssize_t got = channel_recv(exchange->channel, place, room);
     if (got == -EAGAIN || got == -EINTR)
         return RECEIVED_ALL;
     if (got <= 0) {
@@ -336,7 +336,7 @@ static enum received receive_once(struct exchange *exchange)
 /* TLS is read until it has no more: what it holds decrypted, epoll does not see. */
 static void receive(struct exchange *exchange)
 {
-    bool tls = connection_is_tls(exchange->connection);
+    bool tls = channel_is_tls(exchange->channel);
     bool began = exchange->began;
     enum received received = RECEIVED_MORE;
     for (int round = 0; received == RECEIVED_MORE && (round < ROUNDS || tls); round++)
@@ -347,9 +347,9 @@ static void receive(struct exchange *exchange)
     queue(exchange);
 }
 
-static void connection_event(struct connection *connection, uint32_t events)
+static void channel_event(struct channel *channel, uint32_t events)
 {
-    struct exchange *exchange = connection->owner;
+    struct exchange *exchange = channel->owner;
     if (!exchange->out && !exchange->broken && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) &&
         !send_more(exchange)) {
         send_failed(exchange);
@@ -362,16 +362,16 @@ static void connection_event(struct connection *connection, uint32_t events)
 
 /* ---- connecting ---- */
 
-static void connected(void *ctx, struct connection *connection, enum outcome_code code,
+static void connected(void *ctx, struct channel *channel, enum outcome_code code,
                       const char *detail)
 {
     struct exchange *exchange = ctx;
     exchange->connecting = NULL;
-    if (!connection) {
+    if (!channel) {
         fail(exchange, code, detail);
         return;
     }
-    begin_sending(exchange, connection);
+    begin_sending(exchange, channel);
     exchange->tell_sent = true;
     queue(exchange);
 }
@@ -391,15 +391,15 @@ static void connect_again(struct exchange *exchange)
         fail(exchange, OUTCOME_INTERNAL, "libcurl could not start the connection");
 }
 
-static struct connection *idle_connection(struct exchange *exchange)
+static struct channel *idle_channel(struct exchange *exchange)
 {
     struct exchanges *exchanges = exchange->owner;
     if (exchange->idempotent)
         return pool_take(exchanges->pool, exchange->peer, USEC_NEVER);
-    struct connection *connection = pool_take(exchanges->pool, exchange->peer, ALIVE_RECENTLY);
-    if (!connection || connection_is_quiet(connection))
-        return connection;
-    connection_close(connection);
+    struct channel *channel = pool_take(exchanges->pool, exchange->peer, ALIVE_RECENTLY);
+    if (!channel || channel_is_quiet(channel))
+        return channel;
+    channel_close(channel);
     return NULL;
 }
 
@@ -434,16 +434,16 @@ struct exchange *exchange_start(struct exchanges *exchanges, const struct call_s
     exchange->again = exchange->began = exchange->finished = false;
     exchange->tell_sent = exchange->tell_began = false;
     exchange->peer = pool_peer(exchanges->pool, &name);
-    struct connection *connection = idle_connection(exchange);
-    if (connection) {
+    struct channel *channel = idle_channel(exchange);
+    if (channel) {
         exchanges->starting = true;
-        begin_sending(exchange, connection);
+        begin_sending(exchange, channel);
         exchanges->starting = false;
     } else if (!begin_connecting(exchange)) {
         release(exchange);
         return NULL;
     }
-    *ret_sent = connection != NULL;
+    *ret_sent = channel != NULL;
     return exchange;
 }
 
@@ -452,7 +452,7 @@ void exchange_stop(struct exchange *exchange)
     if (exchange->connecting)
         connecting_stop(exchange->connecting);
     exchange->connecting = NULL;
-    close_connection(exchange);
+    close_channel(exchange);
     let_go(exchange);
     outcome_done(&exchange->outcome);
     release(exchange);

@@ -41,6 +41,7 @@ struct fanout {
     struct leg *legs;
     size_t outstanding;
     struct timer timer;
+    usec_t deadline;
     bool starting, ended; /* ended: done has run, or it was cancelled */
 };
 
@@ -114,15 +115,23 @@ static void expired(struct timer *timer)
     release(fanout);
 }
 
-/* Takes the outcome of a leg; the fan-out may have ended before. */
-static void settle(struct fanout *fanout, size_t index, struct outcome *outcome)
+/* Takes the outcome of a leg; the fan-out may have ended before. A leg whose own
+ * time was cut to the batch's may fail just before the batch's timer runs: then
+ * it is the batch that has expired, and `onTimeout` rules. */
+static void settle(struct fanout *fanout, size_t index, struct outcome *outcome, bool from_child)
 {
+    usec_t now = clock_now();
     if (fanout->ended) {
         outcome_done(outcome);
         return;
     }
-    bool complete = job_settle(&fanout->job, index, outcome, clock_now());
-    if (complete && !fanout->starting)
+    if (now >= fanout->deadline && (from_child || outcome->code != OUTCOME_REPLY)) {
+        outcome_done(outcome);
+        job_expire(&fanout->job, now);
+    } else {
+        (void)job_settle(&fanout->job, index, outcome, now);
+    }
+    if (fanout->job.complete && !fanout->starting)
         finish(fanout);
 }
 
@@ -133,7 +142,7 @@ static void call_came_home(void *ctx, size_t index, struct outcome *outcome)
     struct fanout *fanout = ctx;
     fanout->legs[index].call = NULL;
     fanout->outstanding--;
-    settle(fanout, index, outcome);
+    settle(fanout, index, outcome, false);
     release(fanout);
 }
 
@@ -171,30 +180,29 @@ static void child_done(void *ctx, struct answer *answer)
     struct outcome outcome = outcome_of(answer, leg->started);
     answer_free(answer);
     leg->child = NULL;
-    settle(fanout, (size_t)(leg - fanout->legs), &outcome);
+    settle(fanout, (size_t)(leg - fanout->legs), &outcome, true);
 }
 
-static void start_child(struct fanout *fanout, struct leg *leg, struct planned *item,
-                        usec_t deadline)
+static void start_child(struct fanout *fanout, struct leg *leg, struct planned *item)
 {
     usec_t own = leg->started + item->timeout;
-    item->inner->deadline = own < deadline ? own : deadline;
+    item->inner->deadline = own < fanout->deadline ? own : fanout->deadline;
     fanout->outstanding++;
     leg->child = start(fanout->engine, fanout->config, &item->inner->route.endpoint->batch,
                        item->inner, arena_new(), fanout, child_done, leg);
 }
 
-static void start_leg(struct fanout *fanout, size_t index, usec_t now, usec_t deadline)
+static void start_leg(struct fanout *fanout, size_t index, usec_t now)
 {
     struct planned *item = &fanout->plan.items[index];
     struct leg *leg = &fanout->legs[index];
     *leg = (struct leg){.owner = fanout, .started = now};
     if (item->in_place) {
-        start_child(fanout, leg, item, deadline);
+        start_child(fanout, leg, item);
         return;
     }
     /* The upstream is told how long we wait: no longer than the batch lasts. */
-    usec_t left = deadline > now ? deadline - now : 0;
+    usec_t left = fanout->deadline > now ? fanout->deadline - now : 0;
     if (item->call.timeout > left)
         item->call.timeout = left;
     fanout->outstanding++;
@@ -225,17 +233,15 @@ static void start_legs(struct fanout *fanout, const struct batch *batch,
                        const struct inbound *inbound)
 {
     usec_t now = clock_now();
-    usec_t deadline =
-        fanout->plan.timeout < USEC_NEVER - now ? now + fanout->plan.timeout : USEC_NEVER;
-    if (inbound->deadline < deadline)
-        deadline = inbound->deadline;
+    usec_t own = fanout->plan.timeout < USEC_NEVER - now ? now + fanout->plan.timeout : USEC_NEVER;
+    fanout->deadline = own < inbound->deadline ? own : inbound->deadline;
     job_init(&fanout->job, fanout->config, batch, fanout->arena, now);
     fanout->has_job = true;
     fanout->legs = mem_new(fanout->plan.count * sizeof *fanout->legs);
-    loop_set(fanout->engine->loop, &fanout->timer, deadline, expired);
+    loop_set(fanout->engine->loop, &fanout->timer, fanout->deadline, expired);
     fanout->starting = true;
     for (size_t i = 0; i < fanout->plan.count && !fanout->job.complete; i++)
-        start_leg(fanout, i, now, deadline);
+        start_leg(fanout, i, now);
     fanout->starting = false;
     if (fanout->job.complete)
         finish(fanout);

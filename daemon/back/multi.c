@@ -1,10 +1,12 @@
 /*
  * curl_multi_socket_action() on base/loop. What makes it correct and cheap:
  *
- * - A table by descriptor holds the watches; libcurl opens and closes sockets
- *   through our callbacks, so we know when a number begins and ends to mean
- *   something. CURL_POLL_REMOVE does not: it says only that no transfer uses
- *   the connection now. The epoll entry stays, and a reuse costs no epoll_ctl.
+ * - A table by descriptor holds the watches. CURL_POLL_REMOVE says only that no
+ *   transfer uses the connection now: the epoll entry stays, and a reuse costs
+ *   no epoll_ctl. A connection ends when libcurl closes it through our callback.
+ * - libcurl 7.88.0 to 8.2.0 close a socket that is not connected yet without
+ *   that callback. So after a failure or a cancel the descriptors that became
+ *   idle in it are checked: epoll itself knows whether an entry's file is open.
  * - An event on such an idle connection means that the upstream closed it, or
  *   sent what nobody asked for. It is shut down at once, so that libcurl's own
  *   check before a reuse finds it dead and no reply is ever taken from there.
@@ -29,8 +31,12 @@ enum { FIRST_SOCKETS = 64, ROUNDS = 8 };
 struct socket_watch {
     struct watch watch;
     struct multi *multi;
-    bool idle;       /* no transfer uses it */
-    uint32_t events; /* watched for */
+    curl_socket_t fd;
+    bool idle;                  /* no transfer uses it */
+    bool released;              /* not libcurl's any more */
+    uint32_t events;            /* watched for */
+    struct socket_watch *older; /* in `just_idle` */
+    bool is_just_idle;
 };
 
 struct multi {
@@ -41,6 +47,7 @@ struct multi {
     size_t running;
     struct socket_watch **sockets; /* by descriptor */
     size_t socket_room, socket_count;
+    struct socket_watch *just_idle; /* since libcurl was entered last */
     multi_finished_fn *finished;
     void *ctx;
 };
@@ -58,16 +65,21 @@ static void keep_ticking(struct multi *multi)
         loop_set(multi->loop, &multi->timer, loop_now(multi->loop) + TICK, wake);
 }
 
+static void check_just_idle(struct multi *multi, bool verify);
+
 static void act(struct multi *multi, curl_socket_t socket, int bits)
 {
+    bool failed = false;
     int running;
     int left;
     (void)curl_multi_socket_action(multi->curlm, socket, bits, &running);
     CURLMsg *message;
     while ((message = curl_multi_info_read(multi->curlm, &left)) != NULL) {
         assert(message->msg == CURLMSG_DONE);
+        failed |= message->data.result != CURLE_OK;
         multi->finished(multi->ctx, message->easy_handle, message->data.result);
     }
+    check_just_idle(multi, failed);
     keep_ticking(multi);
 }
 
@@ -140,9 +152,20 @@ static struct socket_watch *make_socket(struct multi *multi, curl_socket_t fd)
     }
     struct socket_watch *socket = mem_new(sizeof *socket);
     socket->multi = multi;
+    socket->fd = fd;
     multi->sockets[fd] = socket;
     multi->socket_count++;
     return socket;
+}
+
+static void unlist_just_idle(struct multi *multi, struct socket_watch *socket)
+{
+    struct socket_watch **place = &multi->just_idle; /* one or two */
+    while (*place && *place != socket)
+        place = &(*place)->older;
+    if (*place)
+        *place = socket->older;
+    socket->is_just_idle = false;
 }
 
 static void forget_socket(struct multi *multi, curl_socket_t fd)
@@ -150,10 +173,22 @@ static void forget_socket(struct multi *multi, curl_socket_t fd)
     struct socket_watch *socket = find_socket(multi, fd);
     if (!socket)
         return;
+    unlist_just_idle(multi, socket);
     loop_unwatch(multi->loop, &socket->watch);
     multi->sockets[fd] = NULL;
-    multi->socket_count--;
+    multi->socket_count -= socket->released ? 0 : 1;
     free(socket);
+}
+
+static void check_just_idle(struct multi *multi, bool verify)
+{
+    while (multi->just_idle) {
+        struct socket_watch *socket = multi->just_idle;
+        unlist_just_idle(multi, socket);
+        if (verify && (!socket->watch.active ||
+                       loop_rewatch(multi->loop, &socket->watch, socket->events) != 0))
+            forget_socket(multi, socket->fd);
+    }
 }
 
 static int watch_socket(struct multi *multi, struct socket_watch *socket, curl_socket_t fd,
@@ -174,10 +209,17 @@ static int interest_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, v
     struct socket_watch *socket = find_socket(multi, fd);
     (void)easy;
     (void)unused;
+    if (socket && socket->released)
+        return 0;
     if (what == CURL_POLL_REMOVE) {
         if (!socket)
             return 0;
         socket->idle = true;
+        if (!socket->is_just_idle) {
+            socket->is_just_idle = true;
+            socket->older = multi->just_idle;
+            multi->just_idle = socket;
+        }
         /* A connection whose watching failed is one that is shut down on reuse. */
         if (socket->watch.active && watch_socket(multi, socket, fd, EPOLLIN) != 0)
             shutdown(fd, SHUT_RDWR);
@@ -201,18 +243,17 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
-    forget_socket(multi, fd); /* cannot be there, unless somebody else closed it */
-    make_socket(multi, fd);
+    forget_socket(multi, fd); /* it would be one that was closed unseen */
     return fd;
 }
 
-/* What is not in the table was released: its owner closes it. */
 static int close_socket(void *ctx, curl_socket_t fd)
 {
-    if (!find_socket(ctx, fd))
-        return 0;
+    struct socket_watch *socket = find_socket(ctx, fd);
+    bool released = socket && socket->released;
     forget_socket(ctx, fd);
-    close(fd);
+    if (!released)
+        close(fd);
     return 0;
 }
 
@@ -223,6 +264,8 @@ int multi_release_socket(struct multi *multi, CURL *easy)
     if (rc != CURLE_OK || fd == CURL_SOCKET_BAD)
         return -1;
     forget_socket(multi, fd);
+    make_socket(multi, fd)->released = true;
+    multi->socket_count--;
     return fd;
 }
 
@@ -256,6 +299,12 @@ void multi_remove(struct multi *multi, CURL *easy)
         loop_clear(multi->loop, &multi->timer);
 }
 
+void multi_cancel(struct multi *multi, CURL *easy)
+{
+    multi_remove(multi, easy);
+    check_just_idle(multi, true);
+}
+
 int multi_new(struct loop *loop, long connections, multi_finished_fn *finished, void *ctx,
               struct multi **ret_multi)
 {
@@ -286,7 +335,7 @@ struct multi *multi_free(struct multi *multi)
     assert(multi->running == 0);
     curl_multi_cleanup(multi->curlm);
     for (size_t fd = 0; fd < multi->socket_room; fd++)
-        assert(!multi->sockets[fd]);
+        forget_socket(multi, (curl_socket_t)fd);
     loop_clear(multi->loop, &multi->timer);
     free(multi->sockets);
     free(multi);

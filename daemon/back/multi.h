@@ -25,8 +25,10 @@ struct multi *multi_free(struct multi *multi);
 bool must_check multi_adopt(struct multi *multi, CURL *easy);
 
 bool must_check multi_add(struct multi *multi, CURL *easy);
-/* Also from `finished`; closes the connection of a transfer that has not ended. */
+/* A transfer that has ended; from `finished`. */
 void multi_remove(struct multi *multi, CURL *easy);
+/* One that has not: its connection is closed. Not from `finished`. */
+void multi_cancel(struct multi *multi, CURL *easy);
 
 /* The descriptor of a connection that a finished CONNECT_ONLY handle made becomes the
  * caller's: libcurl neither watches nor closes it from now on, not even when the

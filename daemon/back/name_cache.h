@@ -22,10 +22,10 @@ struct resolve_entry {
     struct addresses *addresses; /* at rest: the answer, or NULL and `failure` */
     enum outcome_code failure;
     usec_t expires;
-    struct resolve_query *first, *last;    /* busy: who waits */
-    struct resolve_entry *bucket_next;     /* the table's */
-    struct resolve_entry *older, *newer;   /* at rest: by age of the answer */
-    struct resolve_entry *queue_next;      /* busy: the resolver's */
+    struct resolve_query *first, *last;  /* busy: who waits */
+    struct resolve_entry *bucket_next;   /* the table's */
+    struct resolve_entry *older, *newer; /* at rest: by age of the answer */
+    struct resolve_entry *queue_next;    /* busy: the resolver's */
 };
 
 struct name_cache {

@@ -104,37 +104,37 @@ void pool_release(struct pool *pool, struct peer *peer)
 /* ---- idle connections ---- */
 
 /* It is idle no longer; its peer stays. */
-static void take_out(struct pool *pool, struct connection *connection)
+static void take_out(struct pool *pool, struct channel *channel)
 {
-    list_remove(&connection->by_peer);
-    list_remove(&connection->by_age);
-    connection->peer->idle_count--;
+    list_remove(&channel->by_peer);
+    list_remove(&channel->by_age);
+    channel->peer->idle_count--;
     pool->idle_count--;
 }
 
-static void drop(struct pool *pool, struct connection *connection)
+static void drop(struct pool *pool, struct channel *channel)
 {
-    struct peer *peer = connection->peer;
-    take_out(pool, connection);
-    connection_close(connection);
+    struct peer *peer = channel->peer;
+    take_out(pool, channel);
+    channel_close(channel);
     free_unused(pool, peer);
 }
 
 /* A plain connection has nothing to say while it is idle. TLS may: session tickets
  * are no data, and reading finds none. */
-static void idle_ready(struct connection *connection, uint32_t events)
+static void idle_ready(struct channel *channel, uint32_t events)
 {
-    struct pool *pool = connection->owner;
+    struct pool *pool = channel->owner;
     char byte;
-    if (connection_is_tls(connection) && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) &&
-        connection_recv(connection, &byte, 1) == -EAGAIN)
+    if (channel_is_tls(channel) && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) &&
+        channel_recv(channel, &byte, 1) == -EAGAIN)
         return;
-    drop(pool, connection);
+    drop(pool, channel);
 }
 
-static struct connection *oldest(struct link *by_age)
+static struct channel *oldest(struct link *by_age)
 {
-    return container_of(by_age->previous, struct connection, by_age);
+    return container_of(by_age->previous, struct channel, by_age);
 }
 
 static void expire(struct timer *timer)
@@ -142,56 +142,56 @@ static void expire(struct timer *timer)
     struct pool *pool = container_of(timer, struct pool, timer);
     usec_t now = loop_now(pool->loop);
     while (pool->idle_count > 0) {
-        struct connection *connection = oldest(&pool->by_age);
-        usec_t end = connection->idle_since + pool->limits.idle;
+        struct channel *channel = oldest(&pool->by_age);
+        usec_t end = channel->idle_since + pool->limits.idle;
         if (end > now) {
             loop_set(pool->loop, timer, end, expire);
             return;
         }
-        drop(pool, connection);
+        drop(pool, channel);
     }
 }
 
-void pool_give(struct pool *pool, struct peer *peer, struct connection *connection)
+void pool_give(struct pool *pool, struct peer *peer, struct channel *channel)
 {
     usec_t now = loop_now(pool->loop);
     assert(peer->holds > 0);
-    if (now - connection->made >= pool->limits.life || pool->limits.per_peer == 0 ||
+    if (now - channel->made >= pool->limits.life || pool->limits.per_peer == 0 ||
         pool->limits.total == 0) {
-        connection_close(connection);
+        channel_close(channel);
         return;
     }
-    connection->used = true;
-    connection->peer = peer;
-    connection->owner = pool;
-    connection->ready = idle_ready;
-    connection->idle_since = now;
-    list_push(&peer->idle, &connection->by_peer);
-    list_push(&pool->by_age, &connection->by_age);
+    channel->used = true;
+    channel->peer = peer;
+    channel->owner = pool;
+    channel->ready = idle_ready;
+    channel->idle_since = now;
+    list_push(&peer->idle, &channel->by_peer);
+    list_push(&pool->by_age, &channel->by_age);
     peer->idle_count++;
     pool->idle_count++;
     if (peer->idle_count > pool->limits.per_peer)
-        drop(pool, container_of(peer->idle.previous, struct connection, by_peer));
+        drop(pool, container_of(peer->idle.previous, struct channel, by_peer));
     else if (pool->idle_count > pool->limits.total)
         drop(pool, oldest(&pool->by_age));
     if (pool->timer.position == 0)
         loop_set(pool->loop, &pool->timer, now + pool->limits.idle, expire);
 }
 
-struct connection *pool_take(struct pool *pool, struct peer *peer, usec_t idle)
+struct channel *pool_take(struct pool *pool, struct peer *peer, usec_t idle)
 {
     usec_t now = loop_now(pool->loop);
     assert(peer->holds > 0);
     while (peer->idle_count > 0) {
-        struct connection *connection = container_of(peer->idle.next, struct connection, by_peer);
-        if (now - connection->idle_since >= idle)
+        struct channel *channel = container_of(peer->idle.next, struct channel, by_peer);
+        if (now - channel->idle_since >= idle)
             return NULL; /* the others even more so */
-        if (now - connection->made >= pool->limits.life) {
-            drop(pool, connection);
+        if (now - channel->made >= pool->limits.life) {
+            drop(pool, channel);
             continue;
         }
-        take_out(pool, connection);
-        return connection;
+        take_out(pool, channel);
+        return channel;
     }
     return NULL;
 }

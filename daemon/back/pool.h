@@ -35,9 +35,9 @@ void pool_release(struct pool *pool, struct peer *peer);
 
 /* The connection to a held peer that became idle last, if it has been idle for less
  * than `idle`; the caller sets its `ready` at once. NULL: none. */
-struct connection *pool_take(struct pool *pool, struct peer *peer, usec_t idle);
+struct channel *pool_take(struct pool *pool, struct peer *peer, usec_t idle);
 /* Gives one to a held peer; the pool decides whether to keep it. */
-void pool_give(struct pool *pool, struct peer *peer, struct connection *connection);
+void pool_give(struct pool *pool, struct peer *peer, struct channel *channel);
 
 size_t pool_idle(const struct pool *pool); /* for tests and metrics */
 

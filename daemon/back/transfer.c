@@ -264,7 +264,7 @@ struct transfer *transfer_start(struct carrier *carrier, const struct call_spec 
 void transfer_stop(struct transfer *transfer)
 {
     if (transfer->handle) {
-        multi_remove(transfer->carrier->multi, transfer->handle->easy);
+        multi_cancel(transfer->carrier->multi, transfer->handle->easy);
         release_handle(transfer);
     }
     free_transfer(transfer);

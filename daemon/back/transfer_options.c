@@ -97,6 +97,13 @@ static void add_line(struct handle *handle, size_t *count, const char *line)
     (*count)++;
 }
 
+/* RFC 9110 8.6: a method that expects content says so even when there is none. */
+static bool sends_content(const struct call_spec *spec)
+{
+    return spec->has_body || strcmp(spec->method, "POST") == 0 ||
+           strcmp(spec->method, "PUT") == 0 || strcmp(spec->method, "PATCH") == 0;
+}
+
 /* A name with a colon alone keeps libcurl from sending its own. */
 static void suppress(struct handle *handle, size_t *count, const struct call_spec *spec,
                      const char *name, const char *line)
@@ -121,10 +128,13 @@ static struct curl_slist *build_headers(struct handle *handle, const struct call
         const struct header *header = &spec->headers.items[i];
         const char *format = header->value[0] ? "%s: %s" : "%s;"; /* libcurl's way to send "" */
         add_line(handle, &count, text);
-        text += sprintf(text, format, header->name, header->value) + 1;
+        size_t room = handle->text_room - (size_t)(text - handle->header_text);
+        int len = snprintf(text, room, format, header->name, header->value);
+        assert(len > 0 && (size_t)len < room);
+        text += len + 1;
     }
     suppress(handle, &count, spec, "Accept", "Accept:");
-    if (spec->has_body) {
+    if (sends_content(spec)) {
         suppress(handle, &count, spec, "Content-Type", "Content-Type:");
         suppress(handle, &count, spec, "Expect", "Expect:");
     }
@@ -137,17 +147,12 @@ void transfer_options_refresh(struct handle *handle, const struct call_spec *spe
         return;
     usec_t now = clock_now();
     usec_t left = deadline > now ? (deadline - now) / USEC_PER_MSEC : 0;
-    sprintf(handle->header_text, "%s: %" PRIu64, spec->timeout_header, left);
+    int len = snprintf(handle->header_text, handle->text_room, "%s: %" PRIu64, spec->timeout_header,
+                       left);
+    assert(len > 0 && (size_t)len < handle->text_room);
 }
 
 /* ---- the call ---- */
-
-/* RFC 9110 8.6: a method that expects content says so even when there is none. */
-static bool expects_content(const char *method)
-{
-    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
-           strcmp(method, "PATCH") == 0;
-}
 
 static int set_method(CURL *easy, const struct call_spec *spec)
 {
@@ -155,7 +160,7 @@ static int set_method(CURL *easy, const struct call_spec *spec)
     int rc = 0;
     if (strcmp(spec->method, "HEAD") == 0) {
         rc |= curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    } else if (spec->has_body || expects_content(spec->method)) {
+    } else if (sends_content(spec)) {
         custom = strcmp(spec->method, "POST") == 0 ? NULL : spec->method;
         size_t len = spec->has_body ? spec->body_len : 0;
         rc |= curl_easy_setopt(easy, CURLOPT_NOBODY, 0L);

@@ -2,20 +2,20 @@
 #ifndef CORE_BATCH_ENUMS_H
 #define CORE_BATCH_ENUMS_H
 
-enum merge_kind { /* MERGE_NAMES */
-    MERGE_ENVELOPE, /* no `merge` */
-    MERGE_KEYED,
-    MERGE_ARRAY,
-    MERGE_SHALLOW,
-    MERGE_CONCAT,
-    MERGE_RAW,
+enum merge_kind {                 /* MERGE_NAMES */
+                  MERGE_ENVELOPE, /* no `merge` */
+                  MERGE_KEYED,
+                  MERGE_ARRAY,
+                  MERGE_SHALLOW,
+                  MERGE_CONCAT,
+                  MERGE_RAW,
 };
 #define MERGE_NAMES "envelope|keyed|array|shallow|concat|raw"
 
-enum policy_kind { /* POLICY_NAMES */
-    POLICY_DEFAULT,     /* `all` with a merge, `allSettled` for envelopes */
-    POLICY_ALL,         /* every required request must succeed */
-    POLICY_ALL_SETTLED, /* wait for every one */
+enum policy_kind {                     /* POLICY_NAMES */
+                   POLICY_DEFAULT,     /* `all` with a merge, `allSettled` for envelopes */
+                   POLICY_ALL,         /* every required request must succeed */
+                   POLICY_ALL_SETTLED, /* wait for every one */
 };
 #define POLICY_NAMES "default|all|allSettled"
 

@@ -48,6 +48,7 @@ static void fill(struct config *config, const struct node *root, struct faults *
 static struct config *finish(struct config *config, const struct node *root,
                              const struct config *previous, struct faults *faults)
 {
+    config->root = root;
     if (root)
         fill(config, root, faults);
     if (faults_any(faults))

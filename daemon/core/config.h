@@ -63,6 +63,7 @@ struct config {
     unsigned references; /* atomic */
     struct strings listen, hosts, origins;
     const char *workers_text, *file;
+    const struct node *root; /* what was read; NULL: the defaults */
     uint64_t workers; /* 0: auto */
     usec_t drain;
     int log_level; /* index into "error|warning|info|debug" */

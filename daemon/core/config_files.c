@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/options.h"
 #include "core/yaml.h"
 
 enum { CHUNK = 16384 };
@@ -119,8 +120,8 @@ static int compare_names(const struct dirent **left, const struct dirent **right
     return strcmp((*left)->d_name, (*right)->d_name);
 }
 
-static void merge_directory(struct arena *arena, const char *file, struct node *root,
-                            struct faults *faults)
+/* Lists conf.d beside `file` in order; none when there is no such directory. */
+static struct strings list_parts(struct arena *arena, const char *file, struct faults *faults)
 {
     struct dirent **entries = NULL;
     const char *slash = strrchr(file, '/');
@@ -129,25 +130,28 @@ static void merge_directory(struct arena *arena, const char *file, struct node *
     int count = scandir(folder, &entries, is_part, compare_names);
     if (count < 0 && errno != ENOENT && errno != ENOTDIR)
         fault_in(faults, folder, "cannot be read: %s", strerror(errno));
+    struct strings parts = {arena_array(arena, count > 0 ? (size_t)count : 0, sizeof(char *)), 0};
     for (int i = 0; i < count; i++) {
-        const char *name = arena_printf(arena, "%s/%s", folder, entries[i]->d_name);
-        struct node *part = parse_file(arena, name, faults);
-        if (part)
-            merge_maps(arena, root, part, 0, faults);
+        parts.items[parts.count++] = arena_printf(arena, "%s/%s", folder, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
+    return parts;
 }
 
+/* All files are parsed before any is merged: what is wrong in each of them is told at
+ * once, and nothing is made of a configuration that lacks a part. */
 struct node *config_files_read(struct arena *arena, const char *file, struct faults *faults)
 {
     size_t faults_before = faults->count;
     struct node *root = parse_file(arena, file, faults);
-    /* The other files' faults are worth knowing even when this one is broken. */
-    if (!root) {
-        root = node_add(arena, NULL, NODE_MAP);
-        root->file = file;
-    }
-    merge_directory(arena, file, root, faults);
-    return faults->count > faults_before ? NULL : root;
+    struct strings parts = list_parts(arena, file, faults);
+    struct node **trees = arena_array(arena, parts.count, sizeof(struct node *));
+    for (size_t i = 0; i < parts.count; i++)
+        trees[i] = parse_file(arena, parts.items[i], faults);
+    if (faults->count > faults_before)
+        return NULL;
+    for (size_t i = 0; i < parts.count; i++)
+        merge_maps(arena, root, trees[i], 0, faults);
+    return root;
 }

@@ -7,8 +7,8 @@
 
 /* Reads `file` and conf.d/ *.yaml beside it, in byte order of their names, and merges
  * them: maps member by member, the lists under `endpoints` one after the other. What
- * is given twice is a fault that names both places, and so is a file that cannot be
- * read. NULL with faults. */
+ * is given twice is a fault that names both places; the first one stays in the tree.
+ * NULL when a file could not be read, with its faults. */
 struct node *config_files_read(struct arena *arena, const char *file, struct faults *faults);
 
 #endif

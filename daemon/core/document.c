@@ -13,10 +13,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/document_place.h"
 #include "core/jansson_tree.h"
 #include "json/span.h"
-
-enum { PLACE_MAX = 512 };
 
 /* ---- Lifting ---- */
 
@@ -144,28 +143,15 @@ static void restore(struct arena *arena, struct node *node, struct json_span val
 
 /* ---- Faults ---- */
 
-/* At the innermost value around data[offset], as far as the text can be understood. */
-static void fault_at_byte(struct faults *faults, const char *data, size_t len, size_t offset,
-                          const char *sentence)
-{
-    char place[PLACE_MAX];
-    size_t start = 0;
-    while (start < len && memchr(" \t\r\n", data[start], 4))
-        start++;
-    offset = offset > start ? offset - start : 0;
-    json_pointer_at((struct json_span){data + start, len - start}, offset, place, sizeof place);
-    fault_in(faults, place, "%s", sentence);
-}
-
-static void fault_invalid(struct faults *faults, const char *data, size_t len,
+static void fault_invalid(struct faults *faults, const char *data,
                           const struct json_verdict *verdict, unsigned depth)
 {
-    const char *sentence =
-        verdict->fault == JSON_TOO_DEEP
-            ? arena_printf(faults->arena, "more than %u lists and objects inside each other", depth)
-            : arena_printf(faults->arena, "not valid JSON at byte %zu: %s", verdict->offset,
-                           json_fault_text(verdict->fault));
-    fault_at_byte(faults, data, len, verdict->offset, sentence);
+    const char *place = document_place(faults->arena, data, verdict->offset, depth);
+    if (verdict->fault == JSON_TOO_DEEP)
+        fault_in(faults, place, "more than %u lists and objects inside each other", depth);
+    else
+        fault_in(faults, place, "not valid JSON at byte %zu: %s", verdict->offset,
+                 json_fault_text(verdict->fault));
 }
 
 struct node *document_parse(struct arena *arena, const char *data, size_t len,
@@ -173,7 +159,7 @@ struct node *document_parse(struct arena *arena, const char *data, size_t len,
 {
     struct json_verdict verdict = json_validate(data, len, limits->depth);
     if (verdict.fault != JSON_VALID) {
-        fault_invalid(faults, data, len, &verdict, limits->depth);
+        fault_invalid(faults, data, &verdict, limits->depth);
         return NULL;
     }
     struct json_span text = {data + verdict.start, verdict.end - verdict.start};
@@ -187,8 +173,9 @@ struct node *document_parse(struct arena *arena, const char *data, size_t len,
     struct jansson_fault refused;
     struct node *root = jansson_tree(arena, copy, len, &refused);
     if (!root) {
-        size_t noticed = refused.offset > 0 ? refused.offset - 1 : 0;
-        fault_at_byte(faults, data, len, noticed, refused.sentence);
+        size_t offset = refused.offset < len ? refused.offset : len;
+        fault_in(faults, document_place(arena, data, offset, limits->depth), "%s",
+                 refused.sentence);
         return NULL;
     }
     restore(arena, root, text);

@@ -158,6 +158,6 @@ enum outcome_code merge_write(const struct job *job, struct buffer *out,
     case MERGE_RAW:
         break;
     }
-    assert(!"merge: raw has nothing to merge");
+    assert(false && "raw has nothing to merge");
     return OUTCOME_NONE;
 }

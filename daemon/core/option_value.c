@@ -223,7 +223,7 @@ void option_value_read(const struct option *option, const struct node *node, voi
             fault_enum(option, node, faults);
         break;
     default:
-        assert(!"a scalar option");
+        assert(false); /* read by options.c itself */
     }
 }
 

@@ -145,7 +145,7 @@ static void plan_call(struct planner *planner, const struct request *request, co
     const char *content_type;
     fill_body(planner, request, &call->body, &call->body_len, &content_type);
     plan_call_headers(planner->arena, request, planner->inbound, &planner->propagated,
-                      call->has_body ? content_type : NULL, call);
+                      call->has_body ? content_type : NULL, &call->headers, &call->decode);
     item->timeout = call->timeout;
 }
 
@@ -183,6 +183,11 @@ static void plan_inner(struct planner *planner, const struct request *request, c
     plan_inner_headers(planner->arena, request, outer,
                        request->body != BODY_NONE ? content_type : NULL, &inner->headers);
     item->inner = inner;
+}
+
+bool plan_is_loop(const struct inbound *inbound, const char *identity)
+{
+    return plan_client_lists(inbound, "CDN-Loop", identity);
 }
 
 void plan_make(const struct config *config, const struct batch *batch,

@@ -27,9 +27,9 @@ struct call_spec {
 
 struct planned {
     const struct request *request;
-    bool in_place;           /* an endpoint of our own: `inner`; otherwise `call` */
+    bool in_place; /* an endpoint of our own: `inner`; otherwise `call` */
     struct call_spec call;
-    struct inbound *inner;   /* its route is set */
+    struct inbound *inner; /* its route is set */
     usec_t timeout;
 };
 

@@ -68,23 +68,11 @@ static bool list_has(const char *value, const char *item)
     }
 }
 
-bool plan_is_loop(const struct inbound *inbound, const char *identity)
+bool plan_client_lists(const struct inbound *inbound, const char *name, const char *item)
 {
     for (size_t i = 0; i < inbound->headers.count; i++) {
         const struct header *header = &inbound->headers.items[i];
-        if (strcasecmp(header->name, "CDN-Loop") == 0 && list_has(header->value, identity))
-            return true;
-    }
-    return false;
-}
-
-/* A field that the client's Connection names belongs to its connection alone
- * (RFC 9110 7.6.1). */
-static bool is_hop_by_hop(const struct inbound *inbound, const char *name)
-{
-    for (size_t i = 0; i < inbound->headers.count; i++) {
-        const struct header *header = &inbound->headers.items[i];
-        if (strcasecmp(header->name, "Connection") == 0 && list_has(header->value, name))
+        if (strcasecmp(header->name, name) == 0 && list_has(header->value, item))
             return true;
     }
     return false;
@@ -93,8 +81,8 @@ static bool is_hop_by_hop(const struct inbound *inbound, const char *name)
 static void forward_one(struct arena *arena, const struct inbound *inbound, const char *name,
                         struct header_list *list)
 {
-    if (is_hop_by_hop(inbound, name))
-        return;
+    if (plan_client_lists(inbound, "Connection", name))
+        return; /* it belongs to the client's connection alone (RFC 9110 7.6.1) */
     for (size_t i = 0; i < inbound->headers.count; i++) {
         const struct header *header = &inbound->headers.items[i];
         if (strcasecmp(header->name, name) == 0 && is_sound(header))
@@ -122,16 +110,16 @@ static void add_missing(struct arena *arena, struct header_list *list, const cha
 
 void plan_call_headers(struct arena *arena, const struct request *request,
                        const struct inbound *inbound, const struct propagated *propagated,
-                       const char *content_type, struct call_spec *call)
+                       const char *content_type, struct header_list *ret_headers, bool *decode)
 {
-    struct header_list *list = &call->headers;
+    struct header_list *list = ret_headers;
     open_list(arena, request, list);
     for (size_t i = 0; i < request->forward_headers.count; i++) {
         const char *name = request->forward_headers.items[i];
         if (strcasecmp(name, "Accept-Encoding") != 0)
             forward_one(arena, inbound, name, list);
         else if (header_get(&inbound->headers, name))
-            call->decode = true;
+            *decode = true;
     }
     if (content_type)
         header_add(arena, list, "Content-Type", content_type);

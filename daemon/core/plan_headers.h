@@ -3,7 +3,8 @@
 #ifndef CORE_PLAN_HEADERS_H
 #define CORE_PLAN_HEADERS_H
 
-#include "core/plan.h"
+#include "core/config.h"
+#include "core/inbound.h"
 
 /* The same for all calls of a plan; NULL: not sent. */
 struct propagated {
@@ -13,11 +14,14 @@ struct propagated {
 struct propagated plan_propagate(const struct propagate *propagate, const struct inbound *inbound,
                                  const char *identity, struct arena *arena);
 
-/* Fills call->headers, and call->decode when a passed-on field asks for it.
+/* Fills the fields of a call; *decode becomes true when a passed-on field asks for it.
  * `content_type`: NULL without a body. */
 void plan_call_headers(struct arena *arena, const struct request *request,
                        const struct inbound *inbound, const struct propagated *propagated,
-                       const char *content_type, struct call_spec *call);
+                       const char *content_type, struct header_list *ret_headers, bool *decode);
+
+/* True when a field `name` of the client's lists `item`, parameters aside. */
+bool plan_client_lists(const struct inbound *inbound, const char *name, const char *item);
 
 /* The fields of a request to an endpoint of our own: what a client could have sent, so
  * that the endpoint forwards from them as it would from a client's. */

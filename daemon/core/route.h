@@ -21,7 +21,10 @@ struct route_match {
     const char *allow; /* "GET, HEAD, POST" of the path; NULL: no endpoint has this path */
     size_t variable_count;
     const char *names[ROUTE_VARIABLES_MAX];
-    struct { const char *data; size_t len; } values[ROUTE_VARIABLES_MAX]; /* still percent-encoded */
+    struct {
+        const char *data;
+        size_t len;
+    } values[ROUTE_VARIABLES_MAX]; /* still percent-encoded */
 };
 
 struct routes *routes_new(struct arena *arena);

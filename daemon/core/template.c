@@ -254,12 +254,12 @@ void template_encode(const char *data, size_t len, struct buffer *out)
 bool template_decode(struct arena *arena, const char *data, size_t len, const char **ret_data,
                      size_t *ret_len)
 {
-    const char *end = data + len;
     if (len == 0 || !memchr(data, '%', len)) {
         *ret_data = data;
         *ret_len = len;
         return true;
     }
+    const char *end = data + len;
     char *decoded = arena_copy(arena, data, len);
     char *out = decoded;
     for (const char *at = data; at < end;) {

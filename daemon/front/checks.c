@@ -137,11 +137,11 @@ static struct verdict check_host_field(const struct head *head, const struct sum
 static struct verdict check_target(const char *target)
 {
     if (target[0] != '/')
-        return refuse(400, "the request target must be a path that begins with '/'");
+        return refuse_broken("the request target must be a path that begins with '/'");
     if (strstr(target, "%00"))
-        return refuse(400, "the request target has an encoded NUL");
+        return refuse_broken("the request target has an encoded NUL");
     const char *wrong = url_check_target(target, strlen(target));
-    return wrong ? refuse(400, wrong) : fine;
+    return wrong ? refuse_broken(wrong) : fine;
 }
 
 struct verdict check_message(const struct head *head, struct body_framing *ret_framing)

@@ -22,7 +22,7 @@ struct head {
 struct verdict {
     unsigned status; /* 0: nothing wrong */
     const char *detail;
-    bool broken; /* where the next request would begin is not known: close */
+    bool broken; /* what else comes from there is not to be trusted: close */
 };
 
 /* How long the body is, once check_message() has found nothing wrong. */

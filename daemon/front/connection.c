@@ -16,10 +16,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/problem.h"
+
+enum { LAST_WORDS_MAX = 4096 };
 
 #define DRAIN_GRACE (100 * USEC_PER_MSEC) /* for a request that is already on its way */
+#define LINGER_TIME (2 * USEC_PER_SEC)
 
 struct connection *connection_of(struct MHD_Connection *mhd)
 {
@@ -30,25 +35,21 @@ struct connection *connection_of(struct MHD_Connection *mhd)
 
 /* A reply of our own, outside libmicrohttpd: only where it has sent nothing yet. What
  * does not fit into the socket's buffer at once is not worth waiting for. */
-static void send_last_words(const struct connection *connection, unsigned status)
+static void send_last_words(const struct connection *connection, unsigned status,
+                            const char *detail)
 {
-    static const char timeout[] =
-        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
-        "Content-Type: application/problem+json\r\nContent-Length: 61\r\n\r\n"
-        "{\"type\":\"about:blank\",\"title\":\"Request Timeout\",\"status\":408}";
-    static const char too_large[] =
-        "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
-        "Content-Type: application/problem+json\r\nContent-Length: 63\r\n\r\n"
-        "{\"type\":\"about:blank\",\"title\":\"Content Too Large\",\"status\":413}";
-    const char *words = status == 408 ? timeout : too_large;
-    (void)send(connection->fd, words, strlen(words), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-void connection_cut(struct connection *connection, unsigned status)
-{
-    if (status != 0)
-        send_last_words(connection, status);
-    shutdown(connection->fd, SHUT_RDWR);
+    scope_buffer struct buffer body;
+    scope_buffer struct buffer reply;
+    buffer_init(&body, LAST_WORDS_MAX);
+    buffer_init(&reply, LAST_WORDS_MAX);
+    problem_write(&body, status, detail, NULL);
+    buffer_printf(&reply,
+                  "HTTP/1.1 %u %s\r\nConnection: close\r\n"
+                  "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n",
+                  status, problem_title(status), body.len);
+    buffer_append(&reply, body.data, body.len);
+    if (buffer_status(&reply) == 0)
+        (void)send(connection->fd, reply.data, reply.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void deadline_passed(struct timer *timer)
@@ -61,7 +62,9 @@ static void deadline_passed(struct timer *timer)
         return;
     }
     bool unanswered = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
-    connection_cut(connection, unanswered ? 408 : 0);
+    if (unanswered)
+        send_last_words(connection, 408, "the request did not arrive in time");
+    shutdown(connection->fd, SHUT_RDWR); /* libmicrohttpd notices and closes */
 }
 
 static void set_deadline(struct connection *connection, usec_t at)
@@ -87,6 +90,8 @@ static usec_t phase_time(const struct connection *connection)
         return limits->send_time;
     case CONNECTION_IDLE:
         return front->draining ? DRAIN_GRACE : limits->idle_time;
+    case CONNECTION_LINGER:
+        return LINGER_TIME;
     case CONNECTION_WORK:
         break;
     }
@@ -99,6 +104,12 @@ void connection_enter(struct connection *connection, enum connection_phase phase
     usec_t span = phase_time(connection);
     usec_t now = loop_now(connection->front->loop);
     set_deadline(connection, span < USEC_NEVER - now ? now + span : USEC_NEVER);
+}
+
+void connection_refuse(struct connection *connection)
+{
+    send_last_words(connection, 413, "the request's body is larger than allowed");
+    connection_enter(connection, CONNECTION_LINGER);
 }
 
 void connection_hasten(struct connection *connection)

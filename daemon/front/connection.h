@@ -34,7 +34,8 @@ enum connection_phase {
     CONNECTION_BODY,
     CONNECTION_WORK, /* the fan-out keeps its own deadline */
     CONNECTION_REPLY,
-    CONNECTION_IDLE, /* kept alive between two requests */
+    CONNECTION_IDLE,   /* kept alive between two requests */
+    CONNECTION_LINGER, /* refused; the rest of the request is read and dropped */
 };
 
 struct connection {
@@ -59,9 +60,10 @@ struct connection *connection_of(struct MHD_Connection *mhd);
 /* Enters a phase and sets its deadline by the limits in force. */
 void connection_enter(struct connection *connection, enum connection_phase phase);
 
-/* Ends it now. `status` other than 0: with a short reply, for a request that was not
- * answered at all yet. libmicrohttpd notices and closes. */
-void connection_cut(struct connection *connection, unsigned status);
+/* Answers a request with 413 while it is still being sent, past libmicrohttpd, which
+ * cannot reply in the middle. Nothing else may have been sent for it. What the client
+ * goes on sending must be read for a moment, or the reply is lost to a reset. */
+void connection_refuse(struct connection *connection);
 
 /* While the daemon stops, what is not in use gets only a moment more. */
 void connection_hasten(struct connection *connection);

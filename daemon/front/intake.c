@@ -5,8 +5,9 @@
  * libmicrohttpd close the connection, so a verdict waits for the later call
  * unless the rest of the request cannot or should not be read.
  *
- * A refused request's body is read and dropped up to twice the limit: closing
- * while the client still sends would destroy the reply on its way.
+ * A refused request's body is read and dropped: closing while the client still
+ * sends would destroy the reply on its way. Only a body that is too large is
+ * answered while it arrives.
  *
  * While its fan-out runs the exchange is suspended; the answer is kept, the
  * connection resumed, and the reply queued when libmicrohttpd calls again.
@@ -36,6 +37,7 @@ struct exchange {
     struct answer *answer;
     const char *allow_origin; /* lives in config */
     bool head_seen, begun, suspended, close;
+    bool refused; /* with 413, before its end; nothing more is said */
 };
 
 static void exchange_free(struct exchange *exchange)
@@ -127,11 +129,6 @@ static struct verdict judge(struct exchange *exchange, const char *version, size
     return verdict;
 }
 
-static struct answer *answer_too_large(void)
-{
-    return answer_problem(413, "the request's body is larger than allowed");
-}
-
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
@@ -146,14 +143,19 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     return reply_send(connection->mhd, answer, &manner);
 }
 
-/* A verdict that waits costs reading the body; where that is too much, or the client
- * waits to be asked for it, the reply goes out now and the connection ends. */
-static bool must_reply_now(const struct exchange *exchange, const struct verdict *verdict,
-                           const struct body_framing *framing)
+/* What comes next cannot be told, or the client waits to be asked for the body: the
+ * reply goes out in the first call, and the connection ends. */
+static bool must_reply_now(const struct verdict *verdict, const struct body_framing *framing)
 {
-    if (verdict->broken || verdict->status == 417)
-        return true;
-    return framing->expects_continue || framing->length > 2 * exchange->config->limits.request_body;
+    return verdict->broken || verdict->status == 417 || framing->expects_continue;
+}
+
+static enum MHD_Result refuse_body(struct exchange *exchange)
+{
+    exchange->refused = true;
+    buffer_done(&exchange->body);
+    connection_refuse(exchange->connection);
+    return MHD_YES;
 }
 
 static enum MHD_Result take_head(struct exchange *exchange, const char *method, const char *version)
@@ -163,13 +165,16 @@ static enum MHD_Result take_head(struct exchange *exchange, const char *method, 
     exchange->head_seen = true;
     gather(exchange, method, version, &gathering);
     struct verdict verdict = judge(exchange, version, gathering.size, &framing);
+    bool too_large = framing.length > exchange->config->limits.request_body;
+    if (too_large && !framing.expects_continue)
+        return refuse_body(exchange);
     if (verdict.status != 0)
         exchange->answer = answer_problem(verdict.status, verdict.detail);
-    else if (framing.length > exchange->config->limits.request_body)
-        exchange->answer = answer_too_large();
+    else if (too_large)
+        exchange->answer = answer_problem(413, "the request's body is larger than allowed");
     else
         exchange->answer = api_answer_head(exchange->config, exchange->inbound);
-    if (exchange->answer && must_reply_now(exchange, &verdict, &framing)) {
+    if (exchange->answer && must_reply_now(&verdict, &framing)) {
         exchange->close = true;
         return send_answer(exchange);
     }
@@ -181,20 +186,18 @@ static enum MHD_Result take_head(struct exchange *exchange, const char *method, 
 
 static enum MHD_Result take_body(struct exchange *exchange, const char *data, size_t *size)
 {
-    uint64_t limit = exchange->config->limits.request_body;
-    exchange->received += *size;
-    if (!exchange->answer && exchange->received > limit) {
-        buffer_done(&exchange->body);
-        exchange->answer = answer_too_large();
-    }
-    if (!exchange->answer) {
-        buffer_append(&exchange->body, data, *size);
-        if (buffer_status(&exchange->body) != 0)
-            exchange->answer = answer_problem(503, "there is no memory for the request's body");
-    } else if (exchange->received > 2 * limit) {
-        connection_cut(exchange->connection, 413);
-    }
+    size_t len = *size;
     *size = 0;
+    if (exchange->refused)
+        return MHD_YES;
+    exchange->received += len;
+    if (exchange->received > exchange->config->limits.request_body)
+        return refuse_body(exchange);
+    if (exchange->answer)
+        return MHD_YES;
+    buffer_append(&exchange->body, data, len);
+    if (buffer_status(&exchange->body) != 0)
+        exchange->answer = answer_problem(503, "there is no memory for the request's body");
     return MHD_YES;
 }
 
@@ -263,6 +266,8 @@ enum MHD_Result intake_handle(void *cls, struct MHD_Connection *mhd, const char 
         return take_head(exchange, method, version);
     if (*upload_size > 0)
         return take_body(exchange, upload, upload_size);
+    if (exchange->refused)
+        return MHD_NO;
     if (!exchange->begun)
         begin_work(exchange);
     if (exchange->answer)

@@ -18,6 +18,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -128,9 +129,13 @@ static int set_option(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof value) == 0 ? 0 : -errno;
 }
 
-/* True when the file at `address` is a socket nobody listens on any more. */
+/* True when the file at `address` is a socket nobody listens on any more. Connecting to
+ * a plain file is refused too, so that is asked first. */
 static bool is_stale(const struct address *address)
 {
+    struct stat status;
+    if (lstat(address->name.local.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+        return false;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;

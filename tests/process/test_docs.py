@@ -100,7 +100,7 @@ class Page:
 @pytest.mark.parametrize("path", [p for p in PAGES if list(steps(p))], ids=lambda p: p.name)
 def test_page(path, tmp_path, upstream):
     """Every command of the page gives the reply that the page shows."""
-    page = Page(tmp_path, upstream.port)
+    page = Page(tmp_path, upstream.address[1])
     try:
         page.configure((ROOT / "conf" / "demo.yaml").read_text())
         for kind, command, expected in steps(path):

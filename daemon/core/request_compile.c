@@ -2,11 +2,10 @@
  * One request: the option table has filled in what was written; here it gets its
  * meaning. Every rule reports and goes on, so that one reading shows all faults.
  */
-#include "core/request.h"
+#include "core/request_compile.h"
 
 #include <string.h>
 
-#include "core/request_compile.h"
 #include "core/units.h"
 
 const struct node *request_member(const struct request *request, const char *name)
