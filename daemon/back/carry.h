@@ -11,7 +11,9 @@
 enum carry_phase { CARRY_CONNECTING, CARRY_SENT, CARRY_REPLYING };
 
 struct carry_events { /* run from a carrier's turn, never inside its start or stop */
-    /* Connected; the reply began. A step that is over when it could be told is left out. */
+    /* Connected and sent; the reply began. A step that is over when it could be told
+     * is left out. CARRY_CONNECTING: an idle connection was dead after all, and the
+     * call goes out once more on a new one. */
     void (*phase)(void *ctx, enum carry_phase phase);
     void (*done)(void *ctx, struct outcome *outcome); /* once; the call is gone then */
 };

@@ -213,10 +213,19 @@ static usec_t connect_deadline(const struct call *call, usec_t now)
 
 static void phase_changed(void *ctx, enum carry_phase phase)
 {
+    static const enum call_phase phases[] = {
+        [CARRY_CONNECTING] = CALL_CONNECTING,
+        [CARRY_SENT] = CALL_SENT,
+        [CARRY_REPLYING] = CALL_REPLYING,
+    };
     struct call *call = ctx;
-    call->phase = phase == CARRY_REPLYING ? CALL_REPLYING : CALL_SENT;
-    if (call->addresses && addresses_preferred(call->addresses) != call->address)
+    call->phase = phases[phase];
+    if (phase == CARRY_CONNECTING) {
+        call->connecting_since = clock_now();
+        call->address_deadline = connect_deadline(call, call->connecting_since);
+    } else if (call->addresses && addresses_preferred(call->addresses) != call->address) {
         addresses_prefer(call->addresses, call->address);
+    }
     arm(call);
 }
 

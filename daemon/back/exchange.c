@@ -59,7 +59,7 @@ struct exchange {
     struct reply_reader reader;
     bool reading; /* the reader is set up */
     bool idempotent, again, out, broken, began, finished;
-    bool tell_sent, tell_began;
+    bool tell_again, tell_sent, tell_began;
     struct outcome outcome;
     struct link link; /* in the queue, or unused */
 };
@@ -280,9 +280,6 @@ static void ended(struct exchange *exchange, bool in_order)
 {
     bool stale = exchange->channel->used && !exchange->began;
     if (stale && exchange->idempotent && !exchange->again) {
-        exchange->again = true;
-        close_channel(exchange);
-        let_go(exchange);
         connect_again(exchange);
         return;
     }
@@ -387,6 +384,11 @@ static bool begin_connecting(struct exchange *exchange)
 
 static void connect_again(struct exchange *exchange)
 {
+    close_channel(exchange);
+    let_go(exchange);
+    exchange->again = exchange->tell_again = true;
+    exchange->tell_sent = false;
+    queue(exchange);
     if (!begin_connecting(exchange))
         fail(exchange, OUTCOME_INTERNAL, "libcurl could not start the connection");
 }
@@ -432,7 +434,7 @@ struct exchange *exchange_start(struct exchanges *exchanges, const struct call_s
     exchange->ctx = ctx;
     exchange->idempotent = header_method_idempotent(spec->method);
     exchange->again = exchange->began = exchange->finished = false;
-    exchange->tell_sent = exchange->tell_began = false;
+    exchange->tell_again = exchange->tell_sent = exchange->tell_began = false;
     exchange->peer = pool_peer(exchanges->pool, &name);
     struct channel *channel = idle_channel(exchange);
     if (channel) {
@@ -460,26 +462,29 @@ void exchange_stop(struct exchange *exchange)
 
 /* ---- the carrier ---- */
 
+/* One event: what began was sent, what was sent is connected. The exchange may be
+ * gone after it. Only that it connects again is told before its end. */
 static void tell(struct exchange *exchange)
 {
     const struct carry_events *events = exchange->events;
     void *ctx = exchange->ctx;
-    if (exchange->finished) {
+    bool again = exchange->tell_again && !exchange->tell_sent && !exchange->tell_began;
+    if (again) {
+        exchange->tell_again = false;
+        if (!exchange->finished)
+            list_remove(&exchange->link);
+        events->phase(ctx, CARRY_CONNECTING);
+    } else if (exchange->finished) {
         struct outcome outcome = outcome_take(&exchange->outcome);
         release(exchange);
         events->done(ctx, &outcome);
         outcome_done(&outcome);
-        return;
+    } else {
+        bool began = exchange->tell_began;
+        list_remove(&exchange->link);
+        exchange->tell_again = exchange->tell_began = exchange->tell_sent = false;
+        events->phase(ctx, began ? CARRY_REPLYING : CARRY_SENT);
     }
-    list_remove(&exchange->link);
-    bool began = exchange->tell_began;
-    bool sent = exchange->tell_sent;
-    exchange->tell_began = exchange->tell_sent = false;
-    /* One event of the two: what began was sent. The exchange may be gone after it. */
-    if (began)
-        events->phase(ctx, CARRY_REPLYING);
-    else if (sent)
-        events->phase(ctx, CARRY_SENT);
 }
 
 void exchanges_turn(struct exchanges *exchanges)

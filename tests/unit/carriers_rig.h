@@ -1,16 +1,30 @@
-/* One carrier on a loop of its own, and one call at a time against a script. Include
- * cmocka first. */
-#ifndef TESTS_TRANSFER_RIG_H
-#define TESTS_TRANSFER_RIG_H
+/* One carrier, of either kind, on a loop of its own, and one call at a time against a
+ * script. Include cmocka first. */
+#ifndef TESTS_CARRIERS_RIG_H
+#define TESTS_CARRIERS_RIG_H
 
+#include "back/exchange.h"
 #include "back/transfer.h"
 #include "unit/script_server.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
+enum way { BY_TRANSFER, BY_EXCHANGE };
+
+static const enum way by_transfer = BY_TRANSFER, by_exchange = BY_EXCHANGE;
+
+/* A test is run once for each. */
+#define for_both(test)                                                                             \
+    {#test " by transfer", test, NULL, NULL, (void *)&by_transfer},                                \
+    {                                                                                              \
+#test " by exchange", test, NULL, NULL, (void *)&by_exchange                               \
+    }
+
 struct rig {
     struct loop *loop;
-    struct carrier *carrier;
+    enum way way;
+    struct carrier *carrier; /* one of them */
+    struct exchanges *exchanges;
     struct origin origin;
     char authority[64];
     struct call_spec spec;
@@ -35,11 +49,22 @@ static inline void done(void *ctx, struct outcome *outcome)
 
 static const struct carry_events events = {.phase = phase, .done = done};
 
-static inline void rig_init(struct rig *rig, unsigned short port)
+static const struct pool_limits pool_limits = {
+    .per_peer = 100,
+    .total = 1000,
+    .idle = 50 * USEC_PER_SEC,
+    .life = 300 * USEC_PER_SEC,
+};
+
+/* `way` points to one: a test's state. */
+static inline void rig_init(struct rig *rig, const void *way, unsigned short port)
 {
-    *rig = (struct rig){.done = 0};
+    *rig = (struct rig){.way = *(const enum way *)way};
     assert_int_equal(loop_new(&rig->loop), 0);
-    assert_int_equal(carrier_new(rig->loop, &rig->carrier), 0);
+    if (rig->way == BY_TRANSFER)
+        assert_int_equal(carrier_new(rig->loop, &rig->carrier), 0);
+    else
+        assert_int_equal(exchanges_new(rig->loop, &pool_limits, &rig->exchanges), 0);
     snprintf(rig->authority, sizeof rig->authority, "up.test:%u", (unsigned)port);
     rig->origin = (struct origin){.host = "up.test", .port = port, .authority = rig->authority};
     rig->spec = (struct call_spec){
@@ -57,21 +82,49 @@ static inline void rig_done(struct rig *rig)
 {
     outcome_done(&rig->outcome);
     carrier_free(rig->carrier);
+    exchanges_free(rig->exchanges);
     loop_free(rig->loop);
 }
 
-static inline struct transfer *begin(struct rig *rig)
+static inline size_t rig_open_sockets(const struct rig *rig)
 {
-    struct transfer *transfer =
-        transfer_start(rig->carrier, &rig->spec, "127.0.0.1", USEC_NEVER, &events, rig);
-    assert_non_null(transfer);
-    return transfer;
+    return rig->way == BY_TRANSFER ? carrier_open_sockets(rig->carrier)
+                                   : exchanges_open_sockets(rig->exchanges);
+}
+
+static inline void *begin_at(struct rig *rig, const char *address, usec_t deadline)
+{
+    bool sent = false;
+    void *call =
+        rig->way == BY_TRANSFER
+            ? (void *)transfer_start(rig->carrier, &rig->spec, address, deadline, &events, rig)
+            : (void *)exchange_start(rig->exchanges, &rig->spec, address, deadline, &events, rig,
+                                     &sent);
+    assert_non_null(call);
+    rig->sent += sent;
+    return call;
+}
+
+static inline void *begin(struct rig *rig)
+{
+    return begin_at(rig, "127.0.0.1", USEC_NEVER);
+}
+
+static inline void stop(struct rig *rig, void *call)
+{
+    if (rig->way == BY_TRANSFER)
+        transfer_stop(call);
+    else
+        exchange_stop(call);
 }
 
 static inline void turn(struct rig *rig)
 {
     assert_int_equal(loop_turn(rig->loop, clock_now() + 20 * USEC_PER_MSEC), 0);
-    carrier_turn(rig->carrier);
+    if (rig->way == BY_TRANSFER)
+        carrier_turn(rig->carrier);
+    else
+        exchanges_turn(rig->exchanges);
 }
 
 static inline void until_done(struct rig *rig, unsigned count)

@@ -8,12 +8,13 @@
 
 #include <signal.h>
 
-#include "unit/transfer_rig.h"
+#include "unit/carriers_rig.h"
 
-static void expect_code(const char *reply, size_t len, enum script_end end, enum outcome_code code)
+static void expect_code(const void *way, const char *reply, size_t len, enum script_end end,
+                        enum outcome_code code)
 {
     struct rig rig;
-    rig_init(&rig, 1);
+    rig_init(&rig, way, 1);
     enum outcome_code got = play(&rig, reply, len, end);
     if (got != code)
         print_message("%s for: %.60s\n", outcome_text(got), reply ? reply : "(nothing)");
@@ -23,7 +24,6 @@ static void expect_code(const char *reply, size_t len, enum script_end end, enum
 
 static void faults_have_their_codes(void **state)
 {
-    (void)state;
     static const struct {
         const char *reply;
         enum script_end end;
@@ -58,22 +58,21 @@ static void faults_have_their_codes(void **state)
         {"SSH-2.0-x\r\n", SCRIPT_KEEP, OUTCOME_PROTOCOL},
         {"hello", SCRIPT_CLOSE, OUTCOME_PROTOCOL},
         {"HTTP/1.1 200 OK\r\n\r\nto the end", SCRIPT_CLOSE, OUTCOME_REPLY},
-        {"HTTP/1.0 200 OK\nContent-Length: 2\n\nok", SCRIPT_CLOSE, OUTCOME_REPLY},
+        {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", SCRIPT_CLOSE, OUTCOME_REPLY},
         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" OK, SCRIPT_KEEP,
          OUTCOME_REPLY},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        expect_code(cases[i].reply, 0, cases[i].end, cases[i].code);
-    expect_code("HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 0\r\n\r\n",
+        expect_code(*state, cases[i].reply, 0, cases[i].end, cases[i].code);
+    expect_code(*state, "HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 0\r\n\r\n",
                 sizeof "HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 0\r\n\r\n" - 1, SCRIPT_KEEP,
                 OUTCOME_PROTOCOL);
 }
 
 static void interim_replies_leave_no_trace(void **state)
 {
-    (void)state;
     struct rig rig;
-    rig_init(&rig, 1);
+    rig_init(&rig, *state, 1);
     play(&rig, "HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" OK, 0, SCRIPT_KEEP);
     expect_body(&rig, "ok");
     assert_string_equal(rig.outcome.head, "Content-Length: 2\r\n");
@@ -82,9 +81,8 @@ static void interim_replies_leave_no_trace(void **state)
 
 static void body_of_exactly_the_cap(void **state)
 {
-    (void)state;
     struct rig rig;
-    rig_init(&rig, 1);
+    rig_init(&rig, *state, 1);
     rig.spec.reply_body_max = 4;
     static const struct {
         const char *reply;
@@ -111,10 +109,9 @@ static void body_of_exactly_the_cap(void **state)
 
 static void header_of_exactly_the_cap(void **state)
 {
-    (void)state;
     static const char interim[] = "HTTP/1.1 103 Hints\r\n\r\n" OK;
     struct rig rig;
-    rig_init(&rig, 1);
+    rig_init(&rig, *state, 1);
     rig.spec.reply_header_max = sizeof interim - 1 - 2;
     assert_int_equal(play(&rig, interim, 0, SCRIPT_KEEP), OUTCOME_REPLY);
     rig.spec.reply_header_max--;
@@ -124,12 +121,11 @@ static void header_of_exactly_the_cap(void **state)
 
 static void a_huge_header_line(void **state)
 {
-    (void)state;
     size_t len = 200 * 1024;
     char *reply = malloc(len);
     memset(reply, 'a', len);
     memcpy(reply, "HTTP/1.1 200 OK\r\nX: ", 20);
-    expect_code(reply, len, SCRIPT_KEEP, OUTCOME_RESPONSE_HEADER_SIZE);
+    expect_code(*state, reply, len, SCRIPT_KEEP, OUTCOME_RESPONSE_HEADER_SIZE);
     free(reply);
 }
 
@@ -196,9 +192,8 @@ static char *gzip_reply(size_t size, size_t *ret_len)
 
 static void decoded_bytes_count(void **state)
 {
-    (void)state;
     struct rig rig;
-    rig_init(&rig, 1);
+    rig_init(&rig, *state, 1);
     rig.spec.decode = true;
     rig.spec.reply_body_max = 100000;
     size_t len;
@@ -222,13 +217,12 @@ static void decoded_bytes_count(void **state)
 
 static void broken_codings(void **state)
 {
-    (void)state;
     static const char *const replies[] = {
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
         "HTTP/1.1 200 OK\r\nContent-Encoding: magic\r\nContent-Length: 5\r\n\r\nplain",
     };
     struct rig rig;
-    rig_init(&rig, 1);
+    rig_init(&rig, *state, 1);
     rig.spec.decode = true;
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(play(&rig, replies[i], 0, SCRIPT_KEEP), OUTCOME_RESPONSE_CODING);
@@ -237,15 +231,14 @@ static void broken_codings(void **state)
 
 static void refused_and_unroutable(void **state)
 {
-    (void)state;
     struct rig rig;
     unsigned short port;
     int fd = script_dead_port(&port);
-    rig_init(&rig, port);
+    rig_init(&rig, *state, port);
     assert_int_equal(run(&rig), OUTCOME_CONNECTION_REFUSED);
-    assert_int_equal(carrier_open_sockets(rig.carrier), 0);
+    assert_int_equal(rig_open_sockets(&rig), 0);
     /* TCP has no broadcast. */
-    transfer_start(rig.carrier, &rig.spec, "255.255.255.255", USEC_NEVER, &events, &rig);
+    begin_at(&rig, "255.255.255.255", USEC_NEVER);
     until_done(&rig, 2);
     assert_int_equal(rig.outcome.code, OUTCOME_DESTINATION_UNROUTABLE);
     close(fd);
@@ -254,9 +247,8 @@ static void refused_and_unroutable(void **state)
 
 static void tls_to_a_plain_upstream(void **state)
 {
-    (void)state;
     struct rig rig;
-    rig_init(&rig, 1);
+    rig_init(&rig, *state, 1);
     rig.origin.tls = true;
     assert_int_equal(play(&rig, OK, 0, SCRIPT_CLOSE), OUTCOME_TLS_PROTOCOL);
     rig_done(&rig);
@@ -265,11 +257,11 @@ static void tls_to_a_plain_upstream(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(faults_have_their_codes), cmocka_unit_test(interim_replies_leave_no_trace),
-        cmocka_unit_test(body_of_exactly_the_cap), cmocka_unit_test(header_of_exactly_the_cap),
-        cmocka_unit_test(a_huge_header_line),      cmocka_unit_test(decoded_bytes_count),
-        cmocka_unit_test(broken_codings),          cmocka_unit_test(refused_and_unroutable),
-        cmocka_unit_test(tls_to_a_plain_upstream),
+        for_both(faults_have_their_codes), for_both(interim_replies_leave_no_trace),
+        for_both(body_of_exactly_the_cap), for_both(header_of_exactly_the_cap),
+        for_both(a_huge_header_line),      for_both(decoded_bytes_count),
+        for_both(broken_codings),          for_both(refused_and_unroutable),
+        for_both(tls_to_a_plain_upstream),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
