@@ -105,9 +105,10 @@ static bool is_token(struct text text)
 
 static bool begin_block(struct reply_head *head, struct text line)
 {
-    if (line.len < 12 || memcmp(line.data, "HTTP/1.", 7) != 0 || !digit(line.data[7]) ||
-        line.data[8] != ' ' || !digit(line.data[9]) || !digit(line.data[10]) ||
-        !digit(line.data[11]) || (line.len > 12 && line.data[12] != ' '))
+    if (line.len < 12 || memcmp(line.data, "HTTP/1.", 7) != 0 ||
+        (line.data[7] != '0' && line.data[7] != '1') || line.data[8] != ' ' ||
+        !digit(line.data[9]) || !digit(line.data[10]) || !digit(line.data[11]) ||
+        (line.len > 12 && line.data[12] != ' '))
         return malformed(head, "the status line is malformed");
     unsigned status =
         (unsigned)((line.data[9] - '0') * 100 + (line.data[10] - '0') * 10 + (line.data[11] - '0'));
