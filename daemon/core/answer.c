@@ -68,17 +68,17 @@ struct answer *answer_problem(unsigned status, const char *detail)
     return answer;
 }
 
-/* What a client has to change first: the size, then what it is not allowed to do. */
+/* What a client has to change first: the size, then what is wrong, then what it may not do. */
 static unsigned faults_status(const struct faults *faults)
 {
-    unsigned worst = 400;
+    unsigned first = 403;
     for (const struct fault *fault = faults->first; fault; fault = fault->next) {
         if (fault->status == 413)
             return 413;
-        if (fault->status == 403)
-            worst = 403;
+        if (fault->status != 403)
+            first = 400;
     }
-    return worst;
+    return first;
 }
 
 struct answer *answer_from_faults(const struct faults *faults)

@@ -24,7 +24,7 @@ struct answer *answer_free(struct answer *answer); /* NULL is fine; returns NULL
 #define SERVER_TIMING_MAX 2048
 struct answer *answer_from_job(struct job *job);
 
-/* A problem reply: the highest-ranked status among the faults (413, 403, 400). */
+/* A problem reply: 413 if a fault has that status, else 400, else 403. */
 struct answer *answer_from_faults(const struct faults *faults);
 struct answer *answer_problem(unsigned status, const char *detail);
 void answer_add_header(struct answer *answer, const char *name, const char *value); /* copies */
