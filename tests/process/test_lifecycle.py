@@ -274,7 +274,7 @@ def unread_is_gone(daemon, connection):
 def test_descriptors_do_not_leak(gatherd):
     """Clients that come and go in every way leave nothing behind."""
     upstream = harness.DemoUpstream()
-    daemon = gatherd("workers: 2\nupstreams: { demo: { url: '$OTHER' } }", OTHER=upstream.url)
+    daemon = gatherd(SHORT.replace("$DEMO", upstream.url))
     for _ in range(4):
         daemon.fetch("POST", "/batch", {}, call("/posts/1"))
     before = descriptors(daemon, upstream)
@@ -291,6 +291,19 @@ def test_descriptors_do_not_leak(gatherd):
     assert daemon.fetch("POST", "/batch", {}, call("/posts/1")).status == 200
     daemon.stop()
     upstream.stop()
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /batch HTTP/1.1\r\nHost: a\r\n", post(call("/x"))[:-5]])
+def test_client_that_leaves_half_way(gatherd, upstream, sent):
+    """A client that closes in the middle of its request is let go at once, not at a deadline."""
+    daemon = gatherd(PLAIN)
+    daemon.fetch("GET", "/nothing")
+    before = descriptors(daemon, upstream)
+    for _ in range(20):
+        with daemon.connect() as connection:
+            connection.send(sent)
+    daemon.fetch("GET", "/nothing")
+    harness.wait_until(lambda: descriptors(daemon, upstream) <= before, "descriptors", 5)
 
 
 def test_connection_limit(gatherd):
