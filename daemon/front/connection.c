@@ -98,9 +98,18 @@ static usec_t phase_time(const struct connection *connection)
     return USEC_NEVER;
 }
 
+/* libmicrohttpd takes the end of the stream inside a request for a pause. */
+static void end_if_unfinished(struct connection *connection)
+{
+    if (connection->gone &&
+        (connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY))
+        shutdown(connection->fd, SHUT_RDWR);
+}
+
 void connection_enter(struct connection *connection, enum connection_phase phase)
 {
     connection->phase = phase;
+    end_if_unfinished(connection);
     usec_t span = phase_time(connection);
     usec_t now = loop_now(connection->front->loop);
     set_deadline(connection, span < USEC_NEVER - now ? now + span : USEC_NEVER);
@@ -126,6 +135,7 @@ static void side_closed(struct watch *watch, uint32_t events)
         return;
     connection->gone = true;
     connection->front->client_left(connection);
+    end_if_unfinished(connection);
 }
 
 struct connection *connection_open(struct front *front, struct MHD_Connection *mhd)
