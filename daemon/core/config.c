@@ -10,6 +10,7 @@
 #include "core/config_check.h"
 #include "core/config_files.h"
 #include "core/option_value.h"
+#include "core/options_read.h"
 #include "core/yaml.h"
 
 enum { DEFAULTS_FAULTS = 8 };

@@ -8,6 +8,7 @@
 
 #include "base/gauge.h"
 #include "core/egress.h"
+#include "core/lists.h"
 #include "core/request.h"
 #include "core/route.h"
 
