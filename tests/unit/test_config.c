@@ -13,7 +13,8 @@
 
 #include <cmocka.h>
 
-#include "core/config.h"
+#include "core/config_changes.h"
+#include "core/config_load.h"
 #include "core/config_print.h"
 #include "json/validate.h"
 
