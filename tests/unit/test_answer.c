@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/answer.h"
+#include "core/answer_headers.h"
 
 static void assert_header(const struct answer *answer, const char *name, const char *expected)
 {
