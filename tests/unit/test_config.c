@@ -16,6 +16,7 @@
 #include "core/config_changes.h"
 #include "core/config_load.h"
 #include "core/config_print.h"
+#include "core/options.h"
 #include "json/validate.h"
 
 struct fixture {
