@@ -264,6 +264,19 @@ def test_client_that_does_not_read(gatherd):
         assert len(eager.receive().body) == 21_000_004
 
 
+def test_client_that_reads_slowly(gatherd):
+    """The send time is for a client that takes nothing, not for one that takes its time."""
+    daemon = gatherd(SHORT)
+    requests = [{"id": f"r{number}", "upstream": "demo", "url": "/bytes/7000000"}
+                for number in range(3)]
+    with daemon.connect() as slow:
+        slow.send(post(harness.compact({"requests": requests, "merge": "array"})))
+        for _ in range(8):
+            slow.take(2_000_000)
+            time.sleep(0.25)
+        slow.take(5_000_004)
+
+
 def unread_is_gone(daemon, connection):
     """Whether the daemon has closed its end of a connection."""
     port = connection.sock.getsockname()[1]
