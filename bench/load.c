@@ -187,12 +187,23 @@ int main(int argc, char **argv)
     int option;
     while ((option = getopt(argc, argv, "p:t:c:d:n:")) != -1) {
         switch (option) {
-        case 'p': load.address.sin_port = htons((uint16_t)strtoul(optarg, NULL, 10)); break;
-        case 't': target = optarg; break;
-        case 'c': connections = strtoul(optarg, NULL, 10); break;
-        case 'd': milliseconds = strtoull(optarg, NULL, 10); break;
-        case 'n': load.refuse = optarg; break;
-        default: return 2;
+        case 'p':
+            load.address.sin_port = htons((uint16_t)strtoul(optarg, NULL, 10));
+            break;
+        case 't':
+            target = optarg;
+            break;
+        case 'c':
+            connections = strtoul(optarg, NULL, 10);
+            break;
+        case 'd':
+            milliseconds = strtoull(optarg, NULL, 10);
+            break;
+        case 'n':
+            load.refuse = optarg;
+            break;
+        default:
+            return 2;
         }
     }
     load.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

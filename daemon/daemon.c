@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli.h"
+#include "core/config_changes.h"
 #include "load.h"
 #include "sys/limits.h"
 #include "sys/notify.h"

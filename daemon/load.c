@@ -4,6 +4,7 @@
  */
 #include "load.h"
 
+#include "core/config_load.h"
 #include "core/node.h"
 #include "front/listen.h"
 

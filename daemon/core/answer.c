@@ -58,7 +58,7 @@ static void set_problem(struct answer *answer, unsigned status, const char *deta
     problem_write(&body, status, detail, faults);
     answer->status = status;
     take_body(answer, &body);
-    answer_headers_common(answer, MEDIA_TYPE_PROBLEM);
+    answer_headers_common(answer->arena, &answer->headers, answer->status, MEDIA_TYPE_PROBLEM);
 }
 
 struct answer *answer_problem(unsigned status, const char *detail)
@@ -68,17 +68,17 @@ struct answer *answer_problem(unsigned status, const char *detail)
     return answer;
 }
 
-/* What a client has to change first: the size, then what it is not allowed to do. */
+/* What a client has to change first: the size, then what is wrong, then what it may not do. */
 static unsigned faults_status(const struct faults *faults)
 {
-    unsigned worst = 400;
+    unsigned first = 403;
     for (const struct fault *fault = faults->first; fault; fault = fault->next) {
         if (fault->status == 413)
             return 413;
-        if (fault->status == 403)
-            worst = 403;
+        if (fault->status != 403)
+            first = 400;
     }
-    return worst;
+    return first;
 }
 
 struct answer *answer_from_faults(const struct faults *faults)
@@ -154,8 +154,8 @@ static void set_failure(struct answer *answer, const struct job *job)
     answer->status = failure_status(job);
     problem_write_job(&body, answer->status, job);
     take_body(answer, &body);
-    answer_headers_common(answer, MEDIA_TYPE_PROBLEM);
-    answer_headers_decider(answer, job);
+    answer_headers_common(answer->arena, &answer->headers, answer->status, MEDIA_TYPE_PROBLEM);
+    answer_headers_decider(answer->arena, &answer->headers, job);
 }
 
 static void set_raw(struct answer *answer, struct part *part)
@@ -166,8 +166,8 @@ static void set_raw(struct answer *answer, struct part *part)
     answer->body_len = outcome->body_len;
     outcome->body = NULL;
     outcome->body_len = 0;
-    answer_headers_raw(answer, outcome);
-    answer_headers_common(answer, NULL);
+    answer_headers_raw(answer->arena, &answer->headers, outcome);
+    answer_headers_common(answer->arena, &answer->headers, answer->status, NULL);
 }
 
 static void set_overflow(struct answer *answer, const struct job *job, int status)
@@ -219,7 +219,7 @@ static void set_value(struct answer *answer, struct job *job)
     answer->status = value_status(job);
     if (!answer->body)
         answer->body = buffer_take(&body, &answer->body_len);
-    answer_headers_common(answer, MEDIA_TYPE_JSON);
+    answer_headers_common(answer->arena, &answer->headers, answer->status, MEDIA_TYPE_JSON);
 }
 
 struct answer *answer_from_job(struct job *job)
@@ -235,6 +235,6 @@ struct answer *answer_from_job(struct job *job)
         set_failure(answer, job);
     else
         set_value(answer, job);
-    answer_headers_job(answer, job, clock_now() - begun);
+    answer_headers_job(answer->arena, &answer->headers, job, clock_now() - begun);
     return answer;
 }

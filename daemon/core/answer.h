@@ -17,14 +17,12 @@ struct answer {
 struct answer *answer_free(struct answer *answer); /* NULL is fine; returns NULL */
 
 /* The reply of a complete job by its merge and status rules: Aggregate-Status and
- * Server-Timing (at most SERVER_TIMING_MAX bytes, cut at a part) when it has more
- * than one part, Proxy-Status when a failure decided, Retry-After with 503,
- * Cache-Control: no-store. Takes bodies out of the job where it can. A merged
- * reply beyond limits.merged is a 502 problem. */
-#define SERVER_TIMING_MAX 2048
+ * Server-Timing when it has more than one part, Proxy-Status when a failure decided,
+ * Retry-After with 503, Cache-Control: no-store. Takes bodies out of the job where it
+ * can. A merged reply beyond limits.merged is a 502 problem. */
 struct answer *answer_from_job(struct job *job);
 
-/* A problem reply: the highest-ranked status among the faults (413, 403, 400). */
+/* A problem reply: 413 if a fault has that status, else 400, else 403. */
 struct answer *answer_from_faults(const struct faults *faults);
 struct answer *answer_problem(unsigned status, const char *detail);
 void answer_add_header(struct answer *answer, const char *name, const char *value); /* copies */

@@ -21,30 +21,33 @@ static void put_duration(struct buffer *out, usec_t span)
     buffer_byte(out, (char)('0' + tenths % 10));
 }
 
-static void add_line(struct answer *answer, const char *name, struct buffer *line)
+static void add_line(struct arena *arena, struct header_list *headers, const char *name,
+                     struct buffer *line)
 {
     if (line->len > 0)
-        header_add(answer->arena, &answer->headers, name,
-                   arena_copy(answer->arena, line->data, line->len));
+        header_add(arena, headers, name, arena_copy(arena, line->data, line->len));
     buffer_done(line);
 }
 
-static void add_default(struct answer *answer, const char *name, const char *value)
+static void add_default(struct arena *arena, struct header_list *headers, const char *name,
+                        const char *value)
 {
-    if (!header_get(&answer->headers, name))
-        header_add(answer->arena, &answer->headers, name, value);
+    if (!header_get(headers, name))
+        header_add(arena, headers, name, value);
 }
 
-void answer_headers_common(struct answer *answer, const char *media)
+void answer_headers_common(struct arena *arena, struct header_list *headers, unsigned status,
+                           const char *media)
 {
     if (media)
-        add_default(answer, "Content-Type", media);
-    add_default(answer, "Cache-Control", "no-store");
-    if (answer->status == 503)
-        add_default(answer, "Retry-After", "1");
+        add_default(arena, headers, "Content-Type", media);
+    add_default(arena, headers, "Cache-Control", "no-store");
+    if (status == 503)
+        add_default(arena, headers, "Retry-After", "1");
 }
 
-static void add_aggregate_status(struct answer *answer, const struct job *job)
+static void add_aggregate_status(struct arena *arena, struct header_list *headers,
+                                 const struct job *job)
 {
     struct buffer line;
     buffer_init(&line, LINE_MAX_LENGTH);
@@ -57,7 +60,7 @@ static void add_aggregate_status(struct answer *answer, const struct job *job)
     decimal_put(&line, job->failed);
     buffer_string(&line, "; skipped=");
     decimal_put(&line, job->skipped);
-    add_line(answer, "Aggregate-Status", &line);
+    add_line(arena, headers, "Aggregate-Status", &line);
 }
 
 static void put_timing(struct buffer *out, const struct part *part)
@@ -73,7 +76,8 @@ static void put_timing(struct buffer *out, const struct part *part)
     buffer_string(out, ", ");
 }
 
-static void add_server_timing(struct answer *answer, const struct job *job, usec_t merged)
+static void add_server_timing(struct arena *arena, struct header_list *headers,
+                              const struct job *job, usec_t merged)
 {
     struct buffer line;
     buffer_init(&line, SERVER_TIMING_MAX);
@@ -90,18 +94,19 @@ static void add_server_timing(struct answer *answer, const struct job *job, usec
     put_duration(&line, merged);
     buffer_string(&line, ", _total;dur=");
     put_duration(&line, job->ended - job->started + merged);
-    add_line(answer, "Server-Timing", &line);
+    add_line(arena, headers, "Server-Timing", &line);
 }
 
-void answer_headers_job(struct answer *answer, const struct job *job, usec_t merged)
+void answer_headers_job(struct arena *arena, struct header_list *headers, const struct job *job,
+                        usec_t merged)
 {
     if (job->count < 2)
         return;
-    add_aggregate_status(answer, job);
-    add_server_timing(answer, job, merged);
+    add_aggregate_status(arena, headers, job);
+    add_server_timing(arena, headers, job, merged);
 }
 
-void answer_headers_decider(struct answer *answer, const struct job *job)
+void answer_headers_decider(struct arena *arena, struct header_list *headers, const struct job *job)
 {
     const struct part *part = job->decider;
     if (!part)
@@ -127,19 +132,20 @@ void answer_headers_decider(struct answer *answer, const struct job *job)
     }
     buffer_string(&line, outcome_sentence(part->failure));
     buffer_byte(&line, '"');
-    add_line(answer, "Proxy-Status", &line);
+    add_line(arena, headers, "Proxy-Status", &line);
 }
 
-void answer_headers_raw(struct answer *answer, const struct outcome *outcome)
+void answer_headers_raw(struct arena *arena, struct header_list *headers,
+                        const struct outcome *outcome)
 {
-    struct reply_fields fields = reply_fields_read(outcome, answer->arena);
+    struct reply_fields fields = reply_fields_read(outcome, arena);
     for (size_t i = 0; i < fields.count; i++) {
         const struct reply_field *field = &fields.items[i];
         if (reply_field_is_the_origins(field))
             continue;
-        const char *name = arena_copy(answer->arena, field->name, field->name_len);
-        const char *value = arena_copy(answer->arena, field->value, field->value_len);
+        const char *name = arena_copy(arena, field->name, field->name_len);
+        const char *value = arena_copy(arena, field->value, field->value_len);
         if (header_name_valid(name) && header_value_valid(value, field->value_len))
-            header_add(answer->arena, &answer->headers, name, value);
+            header_add(arena, headers, name, value);
     }
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/options_read.h"
 #include "core/request_compile.h"
 
 /* ---- The shared query ---- */

@@ -8,6 +8,7 @@
 
 #include "base/gauge.h"
 #include "core/egress.h"
+#include "core/lists.h"
 #include "core/request.h"
 #include "core/route.h"
 
@@ -27,9 +28,9 @@ struct egress_options {
     struct strings allow;
 };
 
-struct propagate {      /* what upstreams are told without being asked for by name */
-    bool trace;         /* traceparent and tracestate as they came */
-    bool via;           /* Via and CDN-Loop, with loop detection */
+struct propagate {              /* what upstreams are told without being asked for by name */
+    bool trace;                 /* traceparent and tracestate as they came */
+    bool via;                   /* Via and CDN-Loop, with loop detection */
     const char *timeout_header; /* remaining milliseconds; "" turns it off */
 };
 
@@ -47,7 +48,7 @@ struct upstream {
     const struct node *node;
     /* Compiled. */
     struct upstream_batch batch;
-    struct url url; /* its path, without a trailing '/', goes before every request's */
+    struct url url;          /* its path, without a trailing '/', goes before every request's */
     struct gauge *in_flight; /* shared with the snapshots before and after */
 };
 
@@ -64,7 +65,7 @@ struct config {
     struct strings listen, hosts, origins;
     const char *workers_text, *file;
     const struct node *root; /* what was read; NULL: the defaults */
-    uint64_t workers; /* 0: auto */
+    uint64_t workers;        /* 0: auto */
     usec_t drain;
     int log_level; /* index into "error|warning|info|debug" */
     struct limits limits;
@@ -77,24 +78,15 @@ struct config {
     struct gauge *in_flight; /* calls of the whole daemon */
 };
 
-/* Loads `file` and conf.d/ *.yaml beside it, in name order (maps merge, lists of
- * endpoints append, a scalar given twice is a fault), and checks everything,
- * cycles between endpoints included. `previous` (may be NULL) lends its gauges.
- * NULL with faults in *faults, whose arena is the caller's. */
-struct config *config_load(const char *file, struct config *previous, struct faults *faults);
-/* The same for one file already in memory, called `name` in places. */
-struct config *config_load_memory(const char *name, const char *data, size_t len,
-                                  struct faults *faults);
-/* The built-in defaults: what runs without a configuration file. */
-struct config *config_defaults(void);
+/* An empty snapshot with one reference and an arena, to be filled by a loader. */
+struct config *config_new(void) __attribute__((returns_nonnull));
+/* Once the upstreams are known: gauges of calls in flight, those of `previous` (may be
+ * NULL) where it has an upstream of the same name. */
+void config_share_gauges(struct config *config, const struct config *previous);
 
-struct config *config_ref(struct config *config); /* any thread */
+struct config *config_ref(struct config *config);   /* any thread */
 struct config *config_unref(struct config *config); /* NULL is fine; returns NULL */
 
 const struct upstream *config_upstream(const struct config *config, const char *name);
-
-/* Names of options that differ and need a restart ("listen, workers"), or NULL. */
-const char *config_needs_restart(const struct config *running, const struct config *loaded,
-                                 struct arena *arena);
 
 #endif

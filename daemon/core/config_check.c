@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/header.h"
+#include "core/options_read.h"
 #include "core/units.h"
 
 enum { WORKERS_MAX = 256, NAME_MAX_LEN = 64 };

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/options.h"
+#include "core/lists.h"
 #include "core/yaml.h"
 
 enum { CHUNK = 16384 };

@@ -25,7 +25,10 @@ struct faults {
 };
 
 void faults_init(struct faults *faults, struct arena *arena, size_t most);
-static inline bool faults_any(const struct faults *faults) { return faults->count > 0; }
+static inline bool faults_any(const struct faults *faults)
+{
+    return faults->count > 0;
+}
 
 /* At a node's value, at its key, or at a place given as text. Status 400. */
 void fault_at(struct faults *faults, const struct node *node, const char *format, ...)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/lists.h"
 #include "core/units.h"
 #include "json/utf8.h"
 
@@ -223,7 +224,7 @@ void option_value_read(const struct option *option, const struct node *node, voi
             fault_enum(option, node, faults);
         break;
     default:
-        assert(false); /* read by options.c itself */
+        assert(false); /* read by options_read.c itself */
     }
 }
 

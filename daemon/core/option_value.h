@@ -2,6 +2,8 @@
 #ifndef CORE_OPTION_VALUE_H
 #define CORE_OPTION_VALUE_H
 
+#include "base/buffer.h"
+#include "core/faults.h"
 #include "core/options.h"
 
 /* Not for OPTION_NODE, SECTION, LIST and MAP. A wrong type or a value out of range is a

@@ -11,11 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
-#include "base/clock.h"
-#include "core/faults.h"
-#include "core/node.h"
-
 enum option_section {
     SECTION_TOP,
     SECTION_LIMITS,
@@ -31,29 +26,20 @@ enum option_section {
     SECTION_COUNT,
 };
 
-enum option_type {                  /* the field it fills */
-                   OPTION_BOOL,     /* bool */
-                   OPTION_COUNT,    /* uint64_t */
-                   OPTION_SIZE,     /* uint64_t, bytes */
-                   OPTION_DURATION, /* usec_t */
-                   OPTION_STRING,   /* const char *, NULL when absent without a default */
-                   OPTION_STRINGS,  /* struct strings; one string is a list of one */
-                   OPTION_ENUM,     /* int: index into the names "a|b|c" */
-                   OPTION_NODE, /* const struct node *: read by its module; NULL when absent. With
-                                 * `inner`: `off`, or a map of that section */
-                   OPTION_SECTION, /* an embedded struct of another section */
-                   OPTION_LIST,    /* struct option_list of another section's structs */
-                   OPTION_MAP,     /* the same; each struct begins with const char *name */
-};
-
-struct strings {
-    const char **items;
-    size_t count;
-};
-
-struct option_list {
-    void *items; /* contiguous structs of the section */
-    size_t count;
+/* Each with the field it fills. */
+enum option_type {
+    OPTION_BOOL,     /* bool */
+    OPTION_COUNT,    /* uint64_t */
+    OPTION_SIZE,     /* uint64_t, bytes */
+    OPTION_DURATION, /* usec_t */
+    OPTION_STRING,   /* const char *, NULL when absent without a default */
+    OPTION_STRINGS,  /* struct strings; one string is a list of one */
+    OPTION_ENUM,     /* int: index into the names "a|b|c" */
+    OPTION_NODE,     /* const struct node *: read by its module; NULL when absent. With
+                      * `inner`: `off`, or a map of that section */
+    OPTION_SECTION,  /* an embedded struct of another section */
+    OPTION_LIST,     /* struct option_list of another section's structs */
+    OPTION_MAP,      /* the same; each struct begins with const char *name */
 };
 
 /* Who may write an option, and when a change of it takes effect. */
@@ -83,18 +69,12 @@ struct option {
 bool option_base(enum option_section section, enum option_section *ret_inner, size_t *ret_offset);
 
 size_t option_section_size(enum option_section section); /* of its struct */
+/* Where its struct remembers the node it was read from; false for most sections. */
+bool option_section_node(enum option_section section, size_t *ret_offset);
 /* What a section is called in the schema and the reference: "limits", "request". */
 const char *option_section_name(enum option_section section);
 
 /* The rows of a section (for SECTION_ENDPOINT without those of SECTION_BATCH). */
 const struct option *options_of(enum option_section section, size_t *ret_count);
-
-/* Fills *target (the section's struct, zeroed) from a map node and defaults.
- * NULL or null: nothing was written. `document`: it came from a client; CONFIG_ONLY
- * options are then unknown. Requests, endpoints and upstreams remember their node.
- * Unknown members (with the nearest name), wrong types and values out of range
- * are faults; reading goes on so that all of them are reported at once. */
-void options_read(enum option_section section, const struct node *map, bool document, void *target,
-                  struct arena *arena, struct faults *faults);
 
 #endif

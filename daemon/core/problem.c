@@ -103,6 +103,10 @@ void problem_write(struct buffer *out, unsigned status, const char *detail,
         for (const struct fault *fault = faults->first; fault; fault = fault->next) {
             buffer_string(out, fault == faults->first ? "{\"pointer\":" : ",{\"pointer\":");
             json_put_text(out, fault->place);
+            if (fault->status == outcome_status(OUTCOME_REQUEST_DENIED)) {
+                buffer_string(out, ",\"code\":");
+                json_put_text(out, outcome_text(OUTCOME_REQUEST_DENIED));
+            }
             buffer_string(out, ",\"detail\":");
             json_put_text(out, fault->text);
             buffer_byte(out, '}');

@@ -6,7 +6,8 @@
 #include "core/faults.h"
 #include "core/job.h"
 
-/* {"type":"about:blank","title","status","detail","errors":[{pointer,detail}]} */
+/* {"type":"about:blank","title","status","detail","errors":[{pointer,code,detail}]}
+ * with a code only where the client asked for what it may not do. */
 void problem_write(struct buffer *out, unsigned status, const char *detail,
                    const struct faults *faults);
 /* A failed job: errors: [{id, pointer, code, status, detail, attempts, elapsedMs}]. Shows neither

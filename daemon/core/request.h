@@ -7,9 +7,11 @@
 #ifndef CORE_REQUEST_H
 #define CORE_REQUEST_H
 
+#include "base/clock.h"
 #include "core/batch_enums.h"
+#include "core/faults.h"
 #include "core/header.h"
-#include "core/options.h"
+#include "core/lists.h"
 #include "core/template.h"
 #include "core/url.h"
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/options_read.h"
 #include "core/request_compile.h"
 
 /* ---- Reading ---- */

@@ -51,21 +51,19 @@ static void check_upstream_policy(struct compiler *compiler, const struct reques
     const struct upstream_batch *policy = &upstream->batch;
     if (policy->closed) {
         fault_with_status(compiler->faults, request_member(request, "upstream"), FORBIDDEN,
-                          "http_request_denied: upstream \"%s\" is closed to batches",
-                          upstream->name);
+                          "upstream \"%s\" is closed to batches", upstream->name);
         return;
     }
-    if (!has_string(&policy->methods, request->method))
+    if (header_method_valid(request->method) && !has_string(&policy->methods, request->method))
         fault_with_status(compiler->faults, request_member(request, "method"), FORBIDDEN,
-                          "http_request_denied: upstream \"%s\" does not allow %s in batches",
-                          upstream->name, request->method);
+                          "upstream \"%s\" does not allow %s in batches", upstream->name,
+                          request->method);
     for (size_t i = 0; i < policy->paths.count; i++) {
         if (url_path_matches(policy->paths.items[i], request->url, strlen(request->url)))
             return;
     }
     fault_with_status(compiler->faults, request_member(request, "url"), FORBIDDEN,
-                      "http_request_denied: upstream \"%s\" does not allow this path in batches",
-                      upstream->name);
+                      "upstream \"%s\" does not allow this path in batches", upstream->name);
 }
 
 static void check_endpoint(struct compiler *compiler, const struct request *request)
@@ -94,10 +92,9 @@ static void compile_absolute(struct compiler *compiler, struct request *request)
     if (request->upstream_name)
         fault_at(compiler->faults, place, "with an upstream the url is a path");
     else if (!egress_allows(&compiler->config->egress, &request->absolute.origin))
-        fault_with_status(compiler->faults, place, FORBIDDEN,
-                          "http_request_denied: egress.allow has no rule for %s://%s",
-                          request->absolute.origin.tls ? "https" : "http",
-                          request->absolute.origin.authority);
+        fault_with_status(
+            compiler->faults, place, FORBIDDEN, "egress.allow has no rule for %s://%s",
+            request->absolute.origin.tls ? "https" : "http", request->absolute.origin.authority);
 }
 
 /* ---- Paths ---- */

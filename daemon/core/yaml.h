@@ -7,7 +7,7 @@
 
 #define YAML_DEPTH_MAX 64
 #define YAML_NODES_MAX 200000
-#define YAML_FILE_MAX ((size_t)8 * 1024 * 1024)
+#define YAML_FILE_MAX  ((size_t)8 * 1024 * 1024)
 
 /* Reads one YAML document from memory; `file` is its name in places. Plain
  * scalars follow YAML's core schema as far as JSON goes (null, true, false,

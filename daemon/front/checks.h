@@ -9,8 +9,11 @@
 #ifndef FRONT_CHECKS_H
 #define FRONT_CHECKS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "core/header.h"
-#include "core/options.h"
+#include "core/lists.h"
 
 struct head {
     const char *method;

@@ -12,8 +12,13 @@
  */
 #include "front/connection.h"
 
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/buffer.h"
@@ -52,6 +57,27 @@ static void send_last_words(const struct connection *connection, unsigned status
         (void)send(connection->fd, reply.data, reply.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* How much the client has taken so far: bytes that TCP has seen acknowledged. A unix
+ * socket only tells what waits in it, which changes too when some of it is taken. */
+static uint64_t taken_so_far(const struct connection *connection)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    int waiting = 0;
+    if (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+        len >= offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked)
+        return info.tcpi_bytes_acked;
+    return ioctl(connection->fd, SIOCOUTQ, &waiting) == 0 ? (uint64_t)waiting : 0;
+}
+
+/* True when the client has taken some of its reply since the last time this was asked. */
+static bool client_takes(struct connection *connection)
+{
+    uint64_t before = connection->taken;
+    connection->taken = taken_so_far(connection);
+    return connection->taken != before;
+}
+
 static void deadline_passed(struct timer *timer)
 {
     struct connection *connection = container_of(timer, struct connection, timer);
@@ -59,6 +85,10 @@ static void deadline_passed(struct timer *timer)
     if (connection->deadline > loop_now(front->loop)) {
         if (connection->deadline != USEC_NEVER)
             loop_set(front->loop, timer, connection->deadline, deadline_passed);
+        return;
+    }
+    if (connection->phase == CONNECTION_REPLY && client_takes(connection)) {
+        connection_enter(connection, CONNECTION_REPLY);
         return;
     }
     bool unanswered = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
@@ -98,9 +128,18 @@ static usec_t phase_time(const struct connection *connection)
     return USEC_NEVER;
 }
 
+/* libmicrohttpd takes the end of the stream inside a request for a pause. */
+static void end_if_unfinished(struct connection *connection)
+{
+    if (connection->gone &&
+        (connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY))
+        shutdown(connection->fd, SHUT_RDWR);
+}
+
 void connection_enter(struct connection *connection, enum connection_phase phase)
 {
     connection->phase = phase;
+    end_if_unfinished(connection);
     usec_t span = phase_time(connection);
     usec_t now = loop_now(connection->front->loop);
     set_deadline(connection, span < USEC_NEVER - now ? now + span : USEC_NEVER);
@@ -126,6 +165,7 @@ static void side_closed(struct watch *watch, uint32_t events)
         return;
     connection->gone = true;
     connection->front->client_left(connection);
+    end_if_unfinished(connection);
 }
 
 struct connection *connection_open(struct front *front, struct MHD_Connection *mhd)

@@ -47,6 +47,7 @@ struct connection {
     int fd;             /* libmicrohttpd's */
     bool gone;          /* the client has closed its side */
     usec_t deadline;    /* of the phase */
+    uint64_t taken;     /* of the reply, as of the last look; see connection.c */
     struct timer timer; /* fires at the deadline or before: then it is set anew */
     struct watch watch;
 };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/config.h"
+#include "core/config_load.h"
 #include "core/config_print.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config_load.h"
 #include "core/document.h"
 #include "core/plan.h"
 #include "json/validate.h"

@@ -1,5 +1,6 @@
 """Fixtures: the demo upstream, daemons, scripted upstreams."""
 
+import os
 import pathlib
 import sys
 
@@ -27,6 +28,12 @@ endpoints:
       - { id: post,     upstream: demo, url: "/posts/{id}" }
       - { id: comments, upstream: demo, url: "/posts/{id}/comments", default: [] }
 """
+
+
+def pytest_sessionstart():
+    """Without the daemon no test means anything."""
+    if not os.access(harness.BINARY, os.X_OK):
+        pytest.exit(f"{harness.BINARY} is missing: run make all", returncode=2)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ def echo(**members):
 
 def echoed(daemon, batch_members=None, **members):
     """What the upstream received."""
-    reply = daemon.batch([echo(**members)], merge="keyed", **(batch_members or {}))
+    reply = daemon.batch({"requests": [echo(**members)], "merge": "keyed", **(batch_members or {})})
     assert reply.status == 200, reply
     return reply.json()["a"]
 
@@ -88,7 +88,7 @@ def test_envelope_item_without_a_reply(daemon):
     """A call that got no reply has its code's status and a problem object as body."""
     items = daemon.batch([good(upstream="dead"), good(id="b")]).json()["responses"]
     assert items[0]["status"] == 502 and items[0]["body"]["status"] == 502
-    assert "connection_refused" in json.dumps(items[0]["body"])
+    assert items[0]["body"]["code"] == "connection_refused"
     assert items[1]["status"] == 200
 
 
@@ -96,7 +96,7 @@ def test_envelope_item_with_invalid_json(daemon):
     """JSON that is none fails that item alone and never turns up inside a string."""
     reply = daemon.batch([good(url="/invalid-json"), good(id="b")])
     bad, fine = reply.json()["responses"]
-    assert bad["status"] == 502 and "invalid_json" in json.dumps(bad["body"])
+    assert bad["status"] == 502 and bad["body"]["code"] == "invalid_json"
     assert fine["status"] == 200 and "broken" not in reply.body.decode()
 
 
@@ -192,12 +192,12 @@ def test_timeout_of_a_request(daemon):
     """A request's own timeout ends that call alone."""
     slow, fast = daemon.batch([good(id="slow", url="/delay/3000", timeout="100ms"),
                                good(id="fast")]).json()["responses"]
-    assert slow["status"] == 504 and "http_response_timeout" in json.dumps(slow["body"])
+    assert slow["status"] == 504 and slow["body"]["code"] == "http_response_timeout"
     assert fast["status"] == 200
 
 
 @pytest.mark.parametrize("success, status, fine", [
-    ([404], 404, True), (["4xx"], 404, True), (["2xx", 404], 404, True), (["2xx", 404], 200, True),
+    ([404], 404, True), (["4xx"], 404, True), ("4xx", 404, True), (["2xx", 404], 404, True), (["2xx", 404], 200, True),
     ([404], 200, False), (["5xx"], 404, False),
 ])
 def test_success(daemon, success, status, fine):
@@ -400,7 +400,7 @@ REQUEST_FAULTS = [
     ({"headers": {"X-A": "1\n"}}, "/headers/X-A", []),
     ({"headers": {"X-A": "a\u0000b"}}, "/headers/X-A", []),
     ({"optional": "yes"}, "/optional", []),
-    ({"success": "2xx"}, "/success", []),
+    ({"success": "2x"}, "/success", []),
     ({"success": ["6xx"]}, "/success/0", []),
     ({"success": ["2xx", 99]}, "/success/1", []),
     ({"success": []}, "/success", []),
@@ -470,7 +470,7 @@ def test_duplicate_ids(daemon, silent):
 
 def test_raw_needs_exactly_one_request(daemon, silent):
     """merge: raw with two requests is refused."""
-    checks.refused(daemon.batch([good(), good(id="b")], merge="raw"), 400, "/merge")
+    checks.refused(daemon.batch([good(), good(id="b")], merge="raw"), 400, "/requests")
 
 
 def test_all_faults_are_reported_at_once(daemon, silent):
@@ -491,7 +491,7 @@ def denied(reply, pointer):
 
 
 @pytest.mark.parametrize("url", [
-    "http://example.com/", "https://$HOST/posts/1", "http://localhost:$PORT/posts/1",
+    "http://example.com/", "https://127.0.0.1/posts/1", "http://localhost:$PORT/posts/1",
     "http://127.0.0.1/posts/1", "http://127.0.0.2:$PORT/posts/1", "http://[::1]:$PORT/posts/1",
     "http://169.254.169.254/latest/meta-data/",
 ])

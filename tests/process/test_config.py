@@ -54,8 +54,6 @@ def request(members):
     ("limits: { requests: 1025 }\n", "1:21", ["1024"]),
     ("limits: { requestBody: 1 MB }\n", "1:24", []),
     ("limits: []\n", "1:9", []),
-    ("listen: nowhere\n", "1:9", []),
-    ("listen: '127.0.0.1:70000'\n", "1:9", []),
     ("egress: { allow: ['http://x/'] }\n", "1:19", []),
     ("egress: { allow: ['*'] }\n", "1:19", []),
     ("upstreams: { a: {} }\n", "1:17", ["url"]),
@@ -106,6 +104,14 @@ def test_faults(tmp_path, text, place, words):
     assert found, lines
     for word in words:
         assert word in found[0], found
+
+
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:70000", "unix:", "127.0.0.1:x"])
+def test_bad_listen_address(tmp_path, address):
+    """An address nobody can listen on is named."""
+    code, lines, _ = check(tmp_path, f'listen: ["127.0.0.1:0", "{address}"]\n')
+    assert code == 2 and len(lines) == 1 and f'"{address}"' in lines[0], lines
+    assert lines[0].startswith("gatherd.yaml:1:"), lines
 
 
 def test_refuses_to_start(tmp_path):

@@ -158,9 +158,15 @@ def test_type_alone_decides_nothing(daemon):
 
 
 def test_gzip_is_decoded(daemon):
-    """A compressed body is decompressed before it is judged."""
-    parts = [{"id": "x", "upstream": "demo", "url": "/gzip"}]
+    """A compressed body that was asked for is decompressed before it is judged."""
+    parts = [{"id": "x", "upstream": "demo", "url": "/gzip", "headers": {"Accept-Encoding": "gzip"}}]
     assert daemon.batch(parts, merge="keyed").body == b'{"x":{"packed":true}}'
+
+
+def test_gzip_that_nobody_asked_for(daemon):
+    """Without Accept-Encoding a compressed body is no JSON."""
+    parts = [{"id": "x", "upstream": "demo", "url": "/gzip"}]
+    checks.failed(daemon.batch(parts, merge="keyed"), 502, "invalid_json", "x")
 
 
 def random_value(numbers, depth):

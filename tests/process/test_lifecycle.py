@@ -30,9 +30,11 @@ def post(document, *fields):
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + document
 
 
-def descriptors(daemon):
-    """How many descriptors it has open."""
-    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+def descriptors(daemon, upstream):
+    """How many descriptors it has open, connections kept to the upstream left out."""
+    kept = f" 0100007F:{upstream.address[1]:04X} 01 "
+    table = pathlib.Path(f"/proc/{daemon.process.pid}/net/tcp").read_text()
+    return len(os.listdir(f"/proc/{daemon.process.pid}/fd")) - table.count(kept)
 
 
 # The end.
@@ -262,6 +264,19 @@ def test_client_that_does_not_read(gatherd):
         assert len(eager.receive().body) == 21_000_004
 
 
+def test_client_that_reads_slowly(gatherd):
+    """The send time is for a client that takes nothing, not for one that takes its time."""
+    daemon = gatherd(SHORT)
+    requests = [{"id": f"r{number}", "upstream": "demo", "url": "/bytes/7000000"}
+                for number in range(3)]
+    with daemon.connect() as slow:
+        slow.send(post(harness.compact({"requests": requests, "merge": "array"})))
+        for _ in range(8):
+            slow.take(2_000_000)
+            time.sleep(0.25)
+        slow.take(5_000_004)
+
+
 def unread_is_gone(daemon, connection):
     """Whether the daemon has closed its end of a connection."""
     port = connection.sock.getsockname()[1]
@@ -271,11 +286,11 @@ def unread_is_gone(daemon, connection):
 
 def test_descriptors_do_not_leak(gatherd):
     """Clients that come and go in every way leave nothing behind."""
-    daemon = gatherd(PLAIN)
+    upstream = harness.DemoUpstream()
+    daemon = gatherd(SHORT.replace("$DEMO", upstream.url))
     for _ in range(4):
         daemon.fetch("POST", "/batch", {}, call("/posts/1"))
-    daemon.fetch("GET", "/nothing")
-    before = descriptors(daemon)
+    before = descriptors(daemon, upstream)
     for number in range(60):
         connection = daemon.connect()
         data = post(call("/bytes/300000" if number % 2 else "/delay/20"))
@@ -284,8 +299,24 @@ def test_descriptors_do_not_leak(gatherd):
             connection.reset()
         else:
             connection.sock.close()
-    harness.wait_until(lambda: descriptors(daemon) <= before + 8, "descriptors to be closed")
+    harness.wait_until(lambda: descriptors(daemon, upstream) <= before, "descriptors to be closed",
+                       5)
     assert daemon.fetch("POST", "/batch", {}, call("/posts/1")).status == 200
+    daemon.stop()
+    upstream.stop()
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /batch HTTP/1.1\r\nHost: a\r\n", post(call("/x"))[:-5]])
+def test_client_that_leaves_half_way(gatherd, upstream, sent):
+    """A client that closes in the middle of its request is let go at once, not at a deadline."""
+    daemon = gatherd(PLAIN)
+    daemon.fetch("GET", "/nothing")
+    before = descriptors(daemon, upstream)
+    for _ in range(20):
+        with daemon.connect() as connection:
+            connection.send(sent)
+    daemon.fetch("GET", "/nothing")
+    harness.wait_until(lambda: descriptors(daemon, upstream) <= before, "descriptors", 5)
 
 
 def test_connection_limit(gatherd):

@@ -141,10 +141,14 @@ def test_raw_headers(daemon):
     assert daemon.batch([call("a", "/chunked")], merge="raw").body == b'{"chunked":"yes"}'
 
 
-def test_raw_of_a_compressed_reply(daemon):
-    """A reply that we decompressed does not claim to be compressed."""
-    reply = daemon.batch([call("a", "/gzip")], merge="raw")
+def test_raw_of_a_compressed_reply(daemon, upstream):
+    """A reply that we decompressed does not claim to be compressed; another is passed on as it is."""
+    asked = {"headers": {"Accept-Encoding": "gzip"}}
+    reply = daemon.batch([call("a", "/gzip", **asked)], merge="raw")
     assert reply.header("content-encoding") is None and reply.body == b'{"packed":true}'
+    reply = daemon.batch([call("a", "/gzip")], merge="raw")
+    assert reply.header("content-encoding") == "gzip"
+    assert reply.body == upstream.fetch("GET", "/gzip").body
 
 
 def test_raw_without_a_reply(daemon):

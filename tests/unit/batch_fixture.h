@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "core/config_load.h"
 #include "core/document.h"
 #include "core/plan.h"
 #include "core/request.h"

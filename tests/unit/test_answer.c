@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/answer.h"
+#include "core/answer_headers.h"
 
 static void assert_header(const struct answer *answer, const char *name, const char *expected)
 {
@@ -371,7 +372,7 @@ static void faults_rank_their_status(void **state)
     } cases[] = {
         {{400}, 1, 400, "\"detail\":\"is wrong\""},
         {{403}, 1, 403, "\"detail\":\"is wrong\""},
-        {{400, 403, 400}, 3, 403, "\"detail\":\"3 things are wrong with the request\""},
+        {{403, 400, 403}, 3, 400, "\"detail\":\"3 things are wrong with the request\""},
         {{413, 403, 400}, 3, 413, "3 things"},
         {{403, 413, 400}, 9, 413, "9 things"}, /* the count knows of those beyond the cap */
     };

@@ -13,8 +13,10 @@
 
 #include <cmocka.h>
 
-#include "core/config.h"
+#include "core/config_changes.h"
+#include "core/config_load.h"
 #include "core/config_print.h"
+#include "core/options.h"
 #include "json/validate.h"
 
 struct fixture {

@@ -10,7 +10,7 @@
 
 #include "core/config.h"
 #include "core/option_value.h"
-#include "core/options.h"
+#include "core/options_read.h"
 #include "core/yaml.h"
 
 struct fixture {

@@ -32,9 +32,10 @@ static void titles_are_reason_phrases(void **state)
 static void faults_become_errors(void **state)
 {
     (void)state;
-    struct fault second = {"/requests/1/\"x\"", "needs \"url\"", 400, NULL};
+    struct fault third = {"/requests/2/url", "is not allowed", 403, NULL};
+    struct fault second = {"/requests/1/\"x\"", "needs \"url\"", 400, &third};
     struct fault first = {"", "is not an object", 413, &second};
-    struct faults faults = {.first = &first, .last = &second, .count = 2, .most = 2};
+    struct faults faults = {.first = &first, .last = &third, .count = 3, .most = 3};
     struct faults none = {.count = 0};
     const struct {
         const char *detail;
@@ -46,7 +47,9 @@ static void faults_become_errors(void **state)
         {"none", &none, HEAD_502 ",\"detail\":\"none\",\"errors\":[]}"},
         {NULL, &faults,
          HEAD_502 ",\"errors\":[{\"pointer\":\"\",\"detail\":\"is not an object\"},"
-                  "{\"pointer\":\"/requests/1/\\\"x\\\"\",\"detail\":\"needs \\\"url\\\"\"}]}"},
+                  "{\"pointer\":\"/requests/1/\\\"x\\\"\",\"detail\":\"needs \\\"url\\\"\"},"
+                  "{\"pointer\":\"/requests/2/url\",\"code\":\"http_request_denied\","
+                  "\"detail\":\"is not allowed\"}]}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buffer out;
