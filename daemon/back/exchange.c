@@ -20,15 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "back/outgoing.h"
 #include "back/reply_reader.h"
-#include "back/request_head.h"
 #include "base/mem.h"
 
-#define REQUEST_MAX    ((size_t)64 * 1024 * 1024)
-#define JOINED_BODY    ((size_t)16 * 1024) /* a body up to this goes out with its head */
-#define ALIVE_RECENTLY USEC_PER_SEC        /* servers keep idle connections for longer */
+#define ALIVE_RECENTLY USEC_PER_SEC /* servers keep idle connections for longer */
 
-enum { SCRATCH = 16384, SPARE_EXCHANGES = 1024, SPARE_REQUESTS = 16, ROUNDS = 16 };
+enum { SCRATCH = 16384, SPARE_EXCHANGES = 1024, ROUNDS = 16 };
 
 struct exchanges {
     struct loop *loop;
@@ -38,8 +36,7 @@ struct exchanges {
     struct link spare; /* unused exchanges */
     size_t spare_count, in_flight;
     bool starting; /* inside exchange_start(): perhaps outside of any turn */
-    struct buffer requests[SPARE_REQUESTS]; /* unused, their memory kept */
-    size_t request_count;
+    struct spare_requests requests;
     struct timer wake;
     char scratch[SCRATCH];
 };
@@ -54,8 +51,7 @@ struct exchange {
     struct peer *peer;
     struct connecting *connecting;
     struct channel *channel;
-    struct buffer request; /* while it goes out */
-    size_t sent;           /* bytes of the request and of a body that follows apart */
+    struct outgoing outgoing;
     struct reply_reader reader;
     bool reading; /* the reader is set up */
     bool idempotent, again, out, broken, began, finished;
@@ -92,31 +88,6 @@ static void free_exchange(struct exchange *exchange)
     list_push(&exchanges->spare, &exchange->link);
 }
 
-static void take_request_buffer(struct exchange *exchange)
-{
-    struct exchanges *exchanges = exchange->owner;
-    if (exchanges->request_count > 0)
-        exchange->request = exchanges->requests[--exchanges->request_count];
-    else
-        buffer_init(&exchange->request, REQUEST_MAX);
-}
-
-static void give_request_buffer(struct exchange *exchange)
-{
-    struct exchanges *exchanges = exchange->owner;
-    struct buffer *request = &exchange->request;
-    if (!request->data)
-        return;
-    if (exchanges->request_count == SPARE_REQUESTS || request->cap > JOINED_BODY ||
-        buffer_status(request) != 0) {
-        buffer_done(request);
-        return;
-    }
-    request->len = 0;
-    exchanges->requests[exchanges->request_count++] = *request;
-    request->data = NULL;
-}
-
 /* ---- telling ---- */
 
 static void nothing(struct timer *timer)
@@ -150,7 +121,7 @@ static void close_channel(struct exchange *exchange)
 
 static void let_go(struct exchange *exchange)
 {
-    give_request_buffer(exchange);
+    outgoing_end(&exchange->outgoing, &exchange->owner->requests);
     if (exchange->reading)
         reply_reader_done(&exchange->reader);
     exchange->reading = false;
@@ -169,46 +140,16 @@ static void fail(struct exchange *exchange, enum outcome_code code, const char *
 static void channel_event(struct channel *channel, uint32_t events);
 static void connect_again(struct exchange *exchange);
 
-static bool sends_body_apart(const struct exchange *exchange)
-{
-    return exchange->spec->has_body && exchange->spec->body_len > JOINED_BODY;
-}
-
-/* What is to go out next; 0: nothing is left. */
-static size_t next_piece(const struct exchange *exchange, const char **ret_data)
-{
-    const struct call_spec *spec = exchange->spec;
-    size_t head = exchange->request.len;
-    if (exchange->sent < head) {
-        *ret_data = exchange->request.data + exchange->sent;
-        return head - exchange->sent;
-    }
-    size_t of_body = exchange->sent - head;
-    if (!sends_body_apart(exchange) || of_body == spec->body_len)
-        return 0;
-    *ret_data = spec->body + of_body;
-    return spec->body_len - of_body;
-}
-
 /* Sends what goes. False: the connection takes no more, ever. */
 static bool send_more(struct exchange *exchange)
 {
-    struct channel *channel = exchange->channel;
-    const char *data;
-    size_t len;
-    while ((len = next_piece(exchange, &data)) > 0) {
-        ssize_t sent = channel_send(channel, data, len);
-        if (sent == -EAGAIN)
-            return channel_want_out(channel, true) == 0;
-        if (sent == -EINTR)
-            continue;
-        if (sent < 0)
-            return false;
-        exchange->sent += (size_t)sent;
-    }
-    exchange->out = true;
-    give_request_buffer(exchange);
-    return channel_want_out(channel, false) == 0;
+    int rc = outgoing_send(&exchange->outgoing, exchange->channel);
+    if (rc != 0 && rc != -EAGAIN)
+        return false;
+    exchange->out = rc == 0;
+    if (exchange->out)
+        outgoing_end(&exchange->outgoing, &exchange->owner->requests);
+    return channel_want_out(exchange->channel, !exchange->out) == 0;
 }
 
 static void send_failed(struct exchange *exchange)
@@ -234,18 +175,13 @@ static void begin_reading(struct exchange *exchange)
 
 static void begin_sending(struct exchange *exchange, struct channel *channel)
 {
-    const struct call_spec *spec = exchange->spec;
     channel->owner = exchange;
     channel->ready = channel_event;
     exchange->channel = channel;
-    exchange->sent = 0;
     exchange->out = exchange->broken = false;
     begin_reading(exchange);
-    take_request_buffer(exchange);
-    request_head_write(spec, exchange->deadline, &exchange->request);
-    if (spec->has_body && !sends_body_apart(exchange))
-        buffer_append(&exchange->request, spec->body, spec->body_len);
-    if (buffer_status(&exchange->request) != 0)
+    if (outgoing_begin(&exchange->outgoing, &exchange->owner->requests, exchange->spec,
+                       exchange->deadline) != 0)
         fail(exchange, OUTCOME_INTERNAL, "the request's header is too large");
     else if (!send_more(exchange))
         send_failed(exchange);
@@ -528,8 +464,7 @@ struct exchanges *exchanges_free(struct exchanges *exchanges)
         list_remove(&exchange->link);
         free(exchange);
     }
-    while (exchanges->request_count > 0)
-        buffer_done(&exchanges->requests[--exchanges->request_count]);
+    spare_requests_done(&exchanges->requests);
     pool_free(exchanges->pool);
     connector_free(exchanges->connector);
     free(exchanges);
