@@ -143,6 +143,12 @@ bench: deps-bench
 	@$(MAKE) -s all
 	@bench/run.sh
 
+# CPU per call of the two carriers of upstream calls, in one process.
+.PHONY: bench-carriers
+bench-carriers: $(LIBRARY)
+	$(QUIET)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $(BUILD)/carrier_bench bench/carrier_bench.c $(LIBRARY) $(LIBS)
+	$(QUIET)$(BUILD)/carrier_bench
+
 # --- Habits ----------------------------------------------------------------------
 
 .PHONY: format docs

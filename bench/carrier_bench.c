@@ -4,8 +4,8 @@
  * carrier and the other in turns. Prints the calling thread's CPU per call, and the
  * ratio of each pair of turns.
  *
- *   gcc -O2 -D_GNU_SOURCE -Idaemon bench/carrier_bench.c build/libgatherd.a ... (see make)
- *   carrier_bench [calls in flight] [body bytes] [pairs] [calls per turn]
+ * make bench-carriers, or
+ *   build/carrier_bench [calls in flight] [body bytes] [pairs] [calls per turn]
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -329,13 +329,17 @@ static void connect_again(struct exchange *exchange)
         fail(exchange, OUTCOME_INTERNAL, "libcurl could not start the connection");
 }
 
+/* An idle connection on which anything arrives is closed by its watch. What has come
+ * since this turn's events were read is seen by a look only: so a connection that
+ * became idle in this turn is looked at, and any for a call that must not fail. */
 static struct channel *idle_channel(struct exchange *exchange)
 {
     struct exchanges *exchanges = exchange->owner;
-    if (exchange->idempotent)
-        return pool_take(exchanges->pool, exchange->peer, USEC_NEVER);
-    struct channel *channel = pool_take(exchanges->pool, exchange->peer, ALIVE_RECENTLY);
-    if (!channel || channel_is_quiet(channel))
+    usec_t idle = exchange->idempotent ? USEC_NEVER : ALIVE_RECENTLY;
+    struct channel *channel = pool_take(exchanges->pool, exchange->peer, idle);
+    bool trusted =
+        channel && exchange->idempotent && channel->idle_since != loop_now(exchanges->loop);
+    if (!channel || trusted || channel_is_quiet(channel))
         return channel;
     channel_close(channel);
     return NULL;

@@ -12,6 +12,8 @@
 #define REQUEST_MAX ((size_t)64 * 1024 * 1024)
 #define JOINED_BODY ((size_t)16 * 1024)
 
+enum { ROUNDS = 16 }; /* sends in one turn: an upstream that keeps up must not hold the loop */
+
 void spare_requests_done(struct spare_requests *spare)
 {
     while (spare->count > 0)
@@ -58,7 +60,9 @@ int outgoing_send(struct outgoing *outgoing, struct channel *channel)
 {
     const char *data;
     size_t len;
-    while ((len = next_piece(outgoing, &data)) > 0) {
+    for (int round = 0; (len = next_piece(outgoing, &data)) > 0; round++) {
+        if (round == ROUNDS)
+            return -EAGAIN;
         ssize_t sent = channel_send(channel, data, len);
         if (sent < 0 && sent != -EINTR)
             return (int)sent;
