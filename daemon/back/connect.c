@@ -23,14 +23,10 @@
 #include "back/transfer_options.h"
 #include "base/mem.h"
 
-#define IDLE_TIME  (55 * USEC_PER_SEC)
-#define SWEEP_TIME (10 * USEC_PER_SEC)
-
 struct connector {
     struct loop *loop;
     struct multi *multi;
     struct lanes *lanes;
-    struct timer sweep;
     size_t open; /* connections handed out */
 };
 
@@ -43,23 +39,6 @@ struct connecting {
 };
 
 /* ---- handles ---- */
-
-static void sweep(struct timer *timer)
-{
-    struct connector *connector = container_of(timer, struct connector, sweep);
-    usec_t now = loop_now(connector->loop);
-    if (lanes_sweep(connector->lanes, now > IDLE_TIME ? now - IDLE_TIME : 0))
-        loop_set(connector->loop, timer, now + SWEEP_TIME, sweep);
-}
-
-/* The handle has left the CURLM. */
-static void release_handle(struct connector *connector, struct handle *handle)
-{
-    usec_t now = loop_now(connector->loop);
-    lanes_give(connector->lanes, handle, now);
-    if (connector->sweep.position == 0)
-        loop_set(connector->loop, &connector->sweep, now + SWEEP_TIME, sweep);
-}
 
 static bool prepare(void *ctx, struct handle *handle)
 {
@@ -80,7 +59,8 @@ struct connecting *connecting_start(struct connector *connector, const struct or
                                     const char *ca_file, const char *address, connected_fn *done,
                                     void *ctx)
 {
-    struct handle *handle = lanes_take(connector->lanes, origin, ca_file);
+    const struct lane_name name = {.origin = origin, .ca_file = ca_file, .http = HTTP_1};
+    struct handle *handle = lanes_take(connector->lanes, &name);
     if (!handle)
         return NULL;
     struct connecting *connecting = mem_new(sizeof *connecting);
@@ -95,7 +75,7 @@ struct connecting *connecting_start(struct connector *connector, const struct or
     struct curl_slist *pin = transfer_options_pin(handle, origin, address);
     if (curl_easy_setopt(handle->easy, CURLOPT_CONNECT_TO, pin) != CURLE_OK ||
         !multi_add(connector->multi, handle->easy)) {
-        release_handle(connector, handle);
+        lanes_give(connector->lanes, handle);
         free(connecting);
         return NULL;
     }
@@ -105,13 +85,13 @@ struct connecting *connecting_start(struct connector *connector, const struct or
 static void give_up(struct connecting *connecting)
 {
     multi_remove(connecting->connector->multi, connecting->handle->easy);
-    release_handle(connecting->connector, connecting->handle);
+    lanes_give(connecting->connector->lanes, connecting->handle);
 }
 
 void connecting_stop(struct connecting *connecting)
 {
     multi_cancel(connecting->connector->multi, connecting->handle->easy);
-    release_handle(connecting->connector, connecting->handle);
+    lanes_give(connecting->connector->lanes, connecting->handle);
     free(connecting);
 }
 
@@ -137,7 +117,7 @@ static struct channel *take_over(struct connecting *connecting)
     if (loop_watch(connector->loop, &channel->watch, fd, EPOLLIN | EPOLLRDHUP, channel_event) !=
         0) {
         multi_remove(connector->multi, easy);
-        release_handle(connector, connecting->handle);
+        lanes_give(connector->lanes, connecting->handle);
         connecting->handle = NULL;
         close(fd);
         free(channel);
@@ -247,7 +227,7 @@ void channel_close(struct channel *channel)
     loop_unwatch(connector->loop, &channel->watch);
     if (channel->handle) {
         multi_remove(connector->multi, channel->handle->easy); /* says goodbye in TLS */
-        release_handle(connector, channel->handle);
+        lanes_give(connector->lanes, channel->handle);
     }
     close(channel->fd);
     connector->open--;
@@ -268,7 +248,7 @@ int connector_new(struct loop *loop, struct connector **ret_connector)
         return rc;
     }
     connector->loop = loop;
-    connector->lanes = lanes_new(prepare, connector);
+    connector->lanes = lanes_new(loop, prepare, connector);
     *ret_connector = connector;
     return 0;
 }
@@ -278,7 +258,6 @@ struct connector *connector_free(struct connector *connector)
     if (!connector)
         return NULL;
     assert(connector->open == 0);
-    loop_clear(connector->loop, &connector->sweep);
     lanes_free(connector->lanes);
     multi_free(connector->multi);
     free(connector);

@@ -70,6 +70,9 @@ enum outcome_code curl_result_code(const struct curl_failure *failure)
         return OUTCOME_RESPONSE_CODING;
     case CURLE_FILESIZE_EXCEEDED:
         return OUTCOME_RESPONSE_BODY_SIZE;
+    case CURLE_HTTP2_STREAM: /* reset, by the upstream or for what it sent */
+        return failure->has_head ? OUTCOME_RESPONSE_INCOMPLETE : OUTCOME_PROTOCOL;
+    case CURLE_HTTP2:
     case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
     case CURLE_WEIRD_SERVER_REPLY:
         return OUTCOME_PROTOCOL;
