@@ -6,8 +6,9 @@
  * others wait here, on their own deadlines, and follow one by one, each taking a stream,
  * until one finds all connections full and makes the next.
  *
- * When a shared connection dies, libcurl sends what was on it again by itself, whatever
- * the method. It asks before; all but idempotent calls are refused then.
+ * When a shared connection dies, libcurl sends what was on it again by itself in some
+ * cases, whatever the method. It asks before; all but idempotent calls are refused then.
+ * In the other cases idempotent calls are repeated here, once.
  */
 #include "back/entry.h"
 
@@ -49,7 +50,7 @@ bool entry_ask(struct entrant *entrant)
 
 void entry_passed(struct entrant *entrant)
 {
-    if (entrant->entry->entering != entrant)
+    if (!entrant->entry || entrant->entry->entering != entrant)
         return;
     entrant->entry->entering = NULL;
     admit_next(entrant->entry);
@@ -85,17 +86,19 @@ bool entrant_may_send(struct entrant *entrant, bool idempotent, bool made_connec
     if (entrant->refused || entrant->alone)
         return false;
     entrant->sendings++;
+    entrant->used = !made_connection;
     entrant->entry->connected = true;
     entry_passed(entrant);
     return true;
 }
 
-bool entrant_may_repeat(struct entrant *entrant, bool idempotent)
+bool entrant_may_repeat(struct entrant *entrant, bool idempotent, bool unsent)
 {
-    if (entrant->repeated || (entrant->sendings > 1 && !idempotent))
+    bool may = unsent ? entrant->sendings <= 1 || idempotent : entrant->used && idempotent;
+    if (entrant->repeated || !may)
         return false;
     entrant->repeated = true;
-    if (entrant->sendings > 0)
+    if (unsent && entrant->sendings > 0)
         entrant->sendings--;
     return true;
 }

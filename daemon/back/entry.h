@@ -26,6 +26,7 @@ struct entrant { /* one per call; zero at first */
     bool joins;            /* may use a connection, but not make one */
     bool alone;            /* there was none to join */
     bool refused;          /* libcurl would have sent it twice */
+    bool used;             /* its connection served others before it */
     bool repeated;
     unsigned sendings;
 };
@@ -34,7 +35,8 @@ void entry_init(struct entry *entry);
 
 /* True: it may look now. False: it waits, and will be found in `admitted`. */
 bool must_check entry_ask(struct entrant *entrant);
-/* It has a connection, or is over: the next one's turn. Nothing if it was not its turn. */
+/* It has a connection, or is over: the next one's turn. Nothing if it was not its turn,
+ * or if it has no entry. */
 void entry_passed(struct entrant *entrant);
 /* It must look once more, before those who wait. */
 void entry_again(struct entrant *entrant);
@@ -43,8 +45,9 @@ void entry_learn(struct entrant *entrant, bool serial);
 
 /* Asked each time before the call goes out: `alone` or `refused` otherwise. */
 bool must_check entrant_may_send(struct entrant *entrant, bool idempotent, bool made_connection);
-/* Its last sending never left the process: may it look again? Once. */
-bool must_check entrant_may_repeat(struct entrant *entrant, bool idempotent);
+/* Nothing of a reply came. May it look again? Once. `unsent`: its last sending never left
+ * the process; otherwise the connection died under it. */
+bool must_check entrant_may_repeat(struct entrant *entrant, bool idempotent, bool unsent);
 /* Takes it out of its list, if it is in one. */
 void entrant_withdraw(struct entrant *entrant);
 

@@ -24,6 +24,11 @@
 #define IDLE_TIME  (55 * USEC_PER_SEC)
 #define SWEEP_TIME (10 * USEC_PER_SEC)
 
+/* libcurl 7.88 reads 32 KiB of HTTP/2 at once. What does not fit into the buffer of the
+ * stream it is for makes nghttp2 pause, and the end of a stream in it may be overlooked
+ * until something else arrives. */
+#define BUFFER_SIZE 65536L
+
 enum { LANES_MOST = 256, BUCKETS = 256 };
 
 struct lane_group {
@@ -133,6 +138,8 @@ static struct handle *new_handle(struct lanes *lanes, struct lane *lane)
     struct handle *handle = mem_new(sizeof *handle);
     *handle = (struct handle){.easy = easy, .entry = &lane->entry, .lane = lane, .group = group};
     int rc = curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version_option(lane));
+    if (lane->http != HTTP_1)
+        rc |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
     rc |= curl_easy_setopt(easy, CURLOPT_SHARE, group->share);
     rc |= curl_easy_setopt(easy, CURLOPT_CURLU, lane->url);
     if (lane->ca_file)

@@ -33,7 +33,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-enum { FIRST_SOCKETS = 64, ROUNDS = 8, ROUNDS_AGAIN = 64, QUIET_ROUNDS = 3 };
+enum { FIRST_SOCKETS = 64, ROUNDS = 8, ROUNDS_AGAIN = 64 };
 
 #define TICK USEC_PER_SEC
 
@@ -47,7 +47,6 @@ struct socket_watch {
     uint32_t events;            /* watched for */
     struct socket_watch *older; /* in `just_idle` */
     bool is_just_idle;
-    unsigned quiet;    /* looked at in vain, in a row */
     struct link again; /* in multi->again, or in none */
 };
 
@@ -123,10 +122,7 @@ static void look_again(struct multi *multi)
         act(multi, fd, CURL_CSELECT_IN); /* may free `socket` */
         run_due(multi);
         socket = find_socket(multi, fd);
-        if (!socket)
-            continue;
-        socket->quiet = multi->progress ? 0 : socket->quiet + 1;
-        if (socket->quiet < QUIET_ROUNDS && !list_holds(&socket->again))
+        if (multi->progress && socket && !list_holds(&socket->again))
             list_append(&multi->again, &socket->again);
     }
     if (!list_is_empty(&multi->again))
@@ -210,8 +206,6 @@ static void socket_ready(struct watch *watch, uint32_t events)
     int fd = watch->fd;
     act(multi, fd, bits); /* may free `socket` */
     socket = multi->has_frames ? find_socket(multi, fd) : NULL;
-    if (socket)
-        socket->quiet = 0;
     if (socket && !list_holds(&socket->again))
         list_append(&multi->again, &socket->again);
 }

@@ -69,11 +69,10 @@ static void nothing(struct timer *timer)
     (void)timer; /* it made the loop turn */
 }
 
-static bool made_connection(const struct transfer *transfer)
+static bool made_connection(CURL *easy)
 {
     long count = 0;
-    return curl_easy_getinfo(transfer->handle->easy, CURLINFO_NUM_CONNECTS, &count) == CURLE_OK &&
-           count > 0;
+    return curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &count) == CURLE_OK && count > 0;
 }
 
 static bool launch(struct transfer *transfer)
@@ -100,7 +99,7 @@ static int connection_ready(void *ctx, char *peer, char *own, int peer_port, int
     (void)own_port;
     bool idempotent = header_method_idempotent(transfer->spec->method);
     if (transfer->entrant.entry &&
-        !entrant_may_send(&transfer->entrant, idempotent, made_connection(transfer)))
+        !entrant_may_send(&transfer->entrant, idempotent, made_connection(handle->easy)))
         return CURL_PREREQFUNC_ABORT;
     transfer_options_refresh(handle, transfer->spec, transfer->deadline);
     transfer->sent = true;
@@ -187,6 +186,7 @@ static enum outcome_code judge(struct transfer *transfer, CURLcode result)
     struct curl_failure failure = {
         .code = result,
         .tls = transfer->spec->origin->tls,
+        .frames = transfer->entrant.entry != NULL,
         .sent = transfer->sent,
         .began = transfer->began,
         .has_head = head->complete,
@@ -220,17 +220,22 @@ static void release_handle(struct transfer *transfer)
     transfer->handle = NULL;
 }
 
-/* To its turn once more? It had nothing to join, or it was put onto a connection that
- * another call, one that libcurl repeats by itself, was still making. */
+/* To its turn once more? It had nothing to join; or it was put onto a connection that
+ * another call, one that libcurl repeats by itself, was still making; or a connection that
+ * had served before died under it. */
 static bool start_over(struct transfer *transfer, CURLcode result)
 {
     struct entrant *entrant = &transfer->entrant;
     bool idempotent = header_method_idempotent(transfer->spec->method);
-    bool lost = entrant->entry && result == CURLE_FAILED_INIT && !transfer->began;
-    if (!entrant->alone && !(lost && entrant_may_repeat(entrant, idempotent)))
+    bool unsent = result == CURLE_FAILED_INIT;
+    bool died = curl_result_is_end(result);
+    bool lost = entrant->entry && !transfer->began && (unsent || died);
+    if (!entrant->alone && !(lost && entrant_may_repeat(entrant, idempotent, unsent)))
         return false;
     multi_remove(transfer->carrier->multi, transfer->handle->easy);
     transfer->launched = false;
+    if (died) /* it makes the next one */
+        entrant->entry->connected = false;
     entry_again(entrant);
     return true;
 }
@@ -262,9 +267,7 @@ static void fail_waiting(const struct transfer *failed)
 static void leave_entry(struct transfer *transfer)
 {
     struct entry *entry = transfer->entrant.entry;
-    if (!entry)
-        return;
-    if (entry->entering == &transfer->entrant && !transfer->sent) {
+    if (entry && entry->entering == &transfer->entrant && !transfer->sent) {
         entry->connected = false;
         fail_waiting(transfer);
     }
@@ -352,8 +355,7 @@ static bool enter(struct transfer *transfer)
         return true;
     if (launch(transfer))
         return true;
-    if (entrant->entry)
-        entry_passed(entrant);
+    entry_passed(entrant);
     return false;
 }
 
@@ -385,8 +387,7 @@ void transfer_stop(struct transfer *transfer)
         entrant_withdraw(&transfer->entrant);
         if (transfer->launched)
             multi_cancel(carrier->multi, transfer->handle->easy);
-        if (transfer->entrant.entry)
-            entry_passed(&transfer->entrant);
+        entry_passed(&transfer->entrant);
         release_handle(transfer);
     }
     free_transfer(transfer);
