@@ -179,9 +179,14 @@ static void compile_upstream_batch(struct upstream *upstream, struct arena *aren
     }
     options_read(SECTION_UPSTREAM_BATCH, node, false, &upstream->batch, arena, faults);
     const struct node *method = first_item(node, "methods");
-    for (; method; method = next_item(method))
-        if (item_text(method) && !header_method_valid(item_text(method)))
+    for (; method; method = next_item(method)) {
+        const char *text = item_text(method);
+        const char *meant = text ? header_method_meant(text) : NULL;
+        if (meant)
+            fault_at(faults, method, HEADER_METHOD_CASE, meant);
+        else if (text && !header_method_valid(text))
             fault_at(faults, method, "must be a method such as \"GET\"");
+    }
     const struct node *path = first_item(node, "paths");
     for (; path; path = next_item(path))
         if (item_text(path) && item_text(path)[0] != '/')

@@ -177,7 +177,17 @@ static void checks_endpoints(void **state)
     expect(*state, "endpoints: [{path: x, requests: [{id: a, url: /b}]}]", "f:1:20", "/");
     expect(*state, "endpoints: [{path: /batch, requests: [{id: a, url: /b}]}]", "f:1:20", "");
     expect(*state, "endpoints: [{path: /a, method: get, requests: [{id: a, url: /b}]}]", "f:1:32",
+           "methods are case-sensitive; did you mean \"GET\"?");
+    expect(*state, "endpoints: [{path: /a, method: purge, requests: [{id: a, url: /b}]}]", "f:1:32",
            "in capitals");
+    expect(*state, "endpoints: [{path: /a, requests: [{id: a, url: /b, method: Put}]}]", "f:1:60",
+           "methods are case-sensitive; did you mean \"PUT\"?");
+    expect(*state, "upstreams: {a: {url: 'http://x', batch: {methods: [GET, get]}}}", "f:1:57",
+           "methods are case-sensitive; did you mean \"GET\"?");
+    expect(*state, "upstreams: {a: {url: 'http://x', batch: {methods: post}}}", "f:1:51",
+           "methods are case-sensitive; did you mean \"POST\"?");
+    config_unref(
+        load_good(*state, "upstreams: {a: {url: 'http://x', batch: {methods: [GET, purge]}}}"));
     expect(*state, "endpoints: [{path: '/{a}', forward: {query: a}, requests: [{id: a, url: /b}]}]",
            "f:1:45", "path variable");
     expect(*state, "endpoints: [{path: /a, forward: {query: 'x-y'}, requests: [{id: a, url: /b}]}]",
