@@ -140,8 +140,8 @@ def growth_in_flight_section(results):
     sizes, costs = by_size(growth)
     lines = ["### With the calls in flight", "",
              f"K=10, upstream of {LATE_MS} ms, a process of its own for each row. Busy is the "
-             f"K=10, upstream of {LATE_MS} ms, a process of its own for each row. Busy is the "
-             "time in its queue.", "",
+             "share of one core that the process used: near 100 % it is saturated, and what is added "
+             "is time in its queue.", "",
              *head("calls in flight", "CPU us/call", "busy", "added p50 ms", "memory MB",
                    "KB per call over idle", "failed")]
     for size, taken in sizes.items():
