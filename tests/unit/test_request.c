@@ -529,7 +529,7 @@ static void test_members_a_client_may_not_use(void **state)
 {
     struct batch_fixture *fixture = *state;
     fixture_refuse(fixture, one(fixture, SHOP ",\"forward\":{}"), "/requests/0/forward", 400,
-                   "unknown member");
+                   "\"forward\" is possible only in the configuration");
     fixture_refuse(fixture, one(fixture, SHOP ",\"timout\":\"1s\""), "/requests/0/timout", 400,
                    "did you mean \"timeout\"?");
     fixture_refuse(fixture, one(fixture, SHOP ",\"timeout\":\"61s\""), "/requests/0/timeout", 400,
@@ -593,13 +593,17 @@ static void refuse_query(struct batch_fixture *fixture, const char *query, const
 static void test_refused_queries(void **state)
 {
     struct batch_fixture *fixture = *state;
-    refuse_query(fixture, "", "url", 400, "empty");
-    refuse_query(fixture, "merge=keyed", "url", 400, "empty");
+    refuse_query(fixture, "", "url", 400, "give at least one url, as in /batch?url=...");
+    refuse_query(fixture, "merge=keyed", "url", 400, "give at least one url");
+    refuse_query(fixture, "url=%zz", "member 1", 400, "percent-encoding");
     refuse_query(fixture, "url=/users/1&url=http://evil.example/", "url 2", 403,
                  "egress.allow has no rule");
     refuse_query(fixture, "url=/users/1&url=/nope", "url 2", 400, "no endpoint");
     refuse_query(fixture, "url=/users/1&mrege=keyed", "mrege", 400, "did you mean \"merge\"?");
-    refuse_query(fixture, "url=/users/1&body=x", "body", 400, "there is no member");
+    refuse_query(fixture, "url=/users/1&body=x", "body", 400,
+                 "there is no member \"body\" here; use url, merge, policy, timeout, status, meta; "
+                 "in a url write & as %26");
+    refuse_query(fixture, "url=/users/1&merge=deep", "merge", 400, "this version does not have it");
     refuse_query(fixture, "url=/users/1&merge=keyed&merge=array", "merge", 400, "twice");
     refuse_query(fixture, "url=/users/1&merge=nope", "merge", 400, "");
     refuse_query(fixture, "url=/users/1&x=%zz", "member 2", 400, "percent-encoding");
