@@ -88,3 +88,8 @@ struct node *jansson_tree(struct arena *arena, const char *data, size_t len,
     json_decref(value);
     return root;
 }
+
+const char *document_library_version(void)
+{
+    return jansson_version_str();
+}

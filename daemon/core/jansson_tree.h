@@ -20,4 +20,7 @@ struct jansson_fault {
 struct node *jansson_tree(struct arena *arena, const char *data, size_t len,
                           struct jansson_fault *ret_fault);
 
+/* "2.14": the jansson that runs. */
+const char *document_library_version(void);
+
 #endif
