@@ -26,13 +26,16 @@
 #include "front/checks.h"
 #include "front/reply.h"
 
+enum { FIELD_RECORD = 64 }; /* libmicrohttpd's bookkeeping of one field */
+
 struct exchange {
     struct connection *connection;
     struct config *config; /* the one it began with */
     struct arena *arena;   /* NULL once the fan-out has it */
     struct inbound *inbound;
     struct buffer body;
-    uint64_t received; /* of the body, kept or dropped */
+    uint64_t received;  /* of the body, kept or dropped */
+    size_t head_memory; /* of the connection's, for the request's head */
     struct fanout *fanout;
     struct answer *answer;
     const char *allow_origin; /* lives in config */
@@ -129,10 +132,19 @@ static struct verdict judge(struct exchange *exchange, const char *version, size
     return verdict;
 }
 
+/* Beside the largest head with the most fields there is room for a short one only. */
+static size_t reply_header_max(const struct exchange *exchange)
+{
+    size_t memory = exchange->connection->front->memory - FRONT_SPARE;
+    size_t left = memory > exchange->head_memory ? memory - exchange->head_memory : 0;
+    return left < REPLY_HEADER_MAX ? left : REPLY_HEADER_MAX;
+}
+
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
     struct reply_manner manner = {
+        .header_max = reply_header_max(exchange),
         .close = exchange->close || connection->front->draining,
         .varies_by_origin = exchange->config->origins.count > 0,
         .allow_origin = exchange->allow_origin,
@@ -164,6 +176,7 @@ static enum MHD_Result take_head(struct exchange *exchange, const char *method, 
     struct body_framing framing = {.chunked = false};
     exchange->head_seen = true;
     gather(exchange, method, version, &gathering);
+    exchange->head_memory = gathering.size + exchange->inbound->headers.count * FIELD_RECORD;
     struct verdict verdict = judge(exchange, version, gathering.size, &framing);
     bool too_large = framing.length > exchange->config->limits.request_body;
     if (too_large && !framing.expects_continue)
