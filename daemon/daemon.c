@@ -89,6 +89,7 @@ static int make_workers(struct daemon *daemon)
 static int prepare(struct daemon *daemon)
 {
     uint64_t descriptors;
+    limits_keep_memory();
     int rc = limits_raise_open_files(&descriptors);
     if (rc == 0)
         rc = signals_open(&daemon->signal_fd);

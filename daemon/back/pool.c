@@ -156,8 +156,9 @@ void pool_give(struct pool *pool, struct peer *peer, struct channel *channel)
 {
     usec_t now = loop_now(pool->loop);
     assert(peer->holds > 0);
-    if (now - channel->made >= pool->limits.life || pool->limits.per_peer == 0 ||
-        pool->limits.total == 0) {
+    const struct pool_limits *limits = &pool->limits;
+    if (now - channel->made >= limits->life || channel->fd > limits->descriptor ||
+        limits->per_peer == 0 || limits->total == 0) {
         channel_close(channel);
         return;
     }

@@ -13,6 +13,7 @@ struct peer;
 
 struct pool_limits {
     size_t per_peer, total; /* idle connections */
+    int descriptor;         /* one with a higher number is not kept */
     usec_t idle, life;      /* how long one may be idle, and be used at all */
 };
 

@@ -21,13 +21,17 @@
 struct exchange;
 struct connection;
 
+/* Of a connection's memory: status line, libmicrohttpd's own fields, read-ahead. */
+#define FRONT_SPARE 4096
+
 /* What the connections of one thread share. */
 struct front {
     struct loop *loop;
     const struct fanout_engine *engine;
     struct config *config; /* in force now; a reference of its own */
     struct connection *first;
-    size_t count; /* of connections */
+    size_t count;  /* of connections */
+    size_t memory; /* libmicrohttpd's for each of them */
     bool draining;
     bool due; /* libmicrohttpd has work that its descriptor does not show */
     void (*client_left)(struct connection *connection);

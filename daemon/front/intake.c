@@ -29,13 +29,16 @@
 #define NUMBER_AS_WRITTEN(number) #number
 #define NUMBER(number)            NUMBER_AS_WRITTEN(number)
 
+enum { FIELD_RECORD = 64 }; /* libmicrohttpd's bookkeeping of a field or query member */
+
 struct exchange {
     struct connection *connection;
     struct config *config; /* the one it began with */
     struct arena *arena;   /* NULL once the fan-out has it */
     struct inbound *inbound;
     struct buffer body;
-    uint64_t received; /* of the body, kept or dropped */
+    uint64_t received;  /* of the body, kept or dropped */
+    size_t head_memory; /* of the connection's, for the request's head */
     struct fanout *fanout;
     struct answer *answer;
     const char *allow_origin; /* lives in config */
@@ -100,6 +103,8 @@ void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
     if (query_members(inbound->query) > INTAKE_MEMBERS_MAX)
         refuse(exchange, 414,
                "the target's query has more than " NUMBER(INTAKE_MEMBERS_MAX) " members");
+    else if (strlen(target) > exchange->config->limits.request_header)
+        refuse(exchange, 414, "the target is larger than limits.requestHeader allows");
     return exchange;
 }
 
@@ -161,10 +166,19 @@ static struct verdict judge(struct exchange *exchange, const char *version, size
     return verdict;
 }
 
+/* Beside the largest head with the most fields there is room for a short one only. */
+static size_t reply_header_max(const struct exchange *exchange)
+{
+    size_t memory = exchange->connection->front->memory - FRONT_SPARE;
+    size_t left = memory > exchange->head_memory ? memory - exchange->head_memory : 0;
+    return left < REPLY_HEADER_MAX ? left : REPLY_HEADER_MAX;
+}
+
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
     struct reply_manner manner = {
+        .header_max = reply_header_max(exchange),
         .close = exchange->close || connection->front->draining,
         .varies_by_origin = exchange->config->origins.count > 0,
         .allow_origin = exchange->allow_origin,
@@ -203,6 +217,8 @@ static enum MHD_Result take_head(struct exchange *exchange, const char *method, 
     if (exchange->refused)
         return drop_rest(exchange);
     gather(exchange, method, version, &gathering);
+    size_t records = exchange->inbound->headers.count + query_members(exchange->inbound->query);
+    exchange->head_memory = gathering.size + records * FIELD_RECORD;
     struct verdict verdict = judge(exchange, version, gathering.size, &framing);
     bool too_large = framing.length > exchange->config->limits.request_body;
     if (too_large && !framing.expects_continue)

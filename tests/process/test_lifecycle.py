@@ -401,16 +401,40 @@ def test_things_that_are_no_requests(gatherd, upstream, sent):
 
 
 def test_header_at_its_limit(gatherd):
-    """20 KiB of header are fine, even when the reply has much to say; 40 KiB are 431."""
+    """16 KiB of header are fine, even when the reply has much to say; one byte more is 431."""
     daemon = gatherd(PLAIN)
     requests = [{"id": f"{number:0>64}", "upstream": "demo", "url": "/posts/1"}
                 for number in range(32)]
     document = harness.compact({"requests": requests, "merge": "keyed"})
-    filler = [f"X-Filler-{number}: " + "x" * 1000 for number in range(40)]
-    for count, status in ((20, 200), (40, 431)):
-        with daemon.connect(5) as connection:
-            connection.send(post(document, *filler[:count]))
-            assert connection.receive().status == status
+
+    def request(size, fields):
+        filler = [f"X-Filler-{number}: " for number in range(fields)]
+        filler[-1] += "x" * (size - head_length(post(document, *filler)))
+        return post(document, *filler)
+
+    for fields in (1, 15, 90):
+        for size, status in ((16384, 200), (16385, 431)):
+            with daemon.connect(5) as connection:
+                connection.send(request(size, fields))
+                assert connection.receive().status == status, (fields, size)
+
+
+def test_little_room_for_the_reply_header(gatherd):
+    """Beside the largest head with the most fields a long reply header becomes a 502."""
+    daemon = gatherd(PLAIN)
+    requests = [{"id": f"{number:0>64}", "upstream": "demo", "url": "/posts/1"}
+                for number in range(32)]
+    document = harness.compact({"requests": requests, "merge": "keyed"})
+    filler = [f"X-Filler-{number}: " for number in range(95)]
+    filler[-1] += "x" * (16384 - head_length(post(document, *filler)))
+    with daemon.connect(5) as connection:
+        for _ in range(2):
+            connection.send(post(document, *filler))
+            assert connection.receive().status == 502
+
+
+def head_length(request):
+    return request.index(b"\r\n\r\n") + 4
 
 
 def test_one_large_field(gatherd):

@@ -126,7 +126,7 @@ static void has_the_documented_defaults(void **state)
     const struct limits *limits = read_as(fixture, SECTION_LIMITS, "", false);
     assert_int_equal(limits->requests, 32);
     assert_int_equal(limits->request_body, 1 << 20);
-    assert_int_equal(limits->request_header, 24 << 10);
+    assert_int_equal(limits->request_header, 16 << 10);
     assert_int_equal(limits->merged, 32 << 20);
     assert_int_equal(limits->idle_time, 60 * USEC_PER_SEC);
     const struct upstream *upstream = read_as(fixture, SECTION_UPSTREAM, "url: x", false);
