@@ -10,36 +10,41 @@
  * A question to the resolver is its own allocation: if it is on its way home
  * already when its call gives up, it loses the call and frees itself on arrival.
  *
- * Invariants: a call is in exactly one of RESOLVING (question), CONNECTING, SENT,
- * REPLYING (transfer) and ENDED (in the list).
+ * Invariants: a call is in exactly one of WAITING (for a place), RESOLVING (question),
+ * CONNECTING, SENT, REPLYING (carried) and ENDED (in the list).
  */
-#include "back/dispatch.h"
+#include "back/runner.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "back/admission.h"
 #include "back/carriers.h"
 #include "base/mem.h"
 
 #define SHARE_MIN (200 * USEC_PER_MSEC) /* of the time to connect, for one address */
 
-enum call_phase { CALL_RESOLVING, CALL_CONNECTING, CALL_SENT, CALL_REPLYING, CALL_ENDED };
+enum call_phase {
+    CALL_WAITING,
+    CALL_RESOLVING,
+    CALL_CONNECTING,
+    CALL_SENT,
+    CALL_REPLYING,
+    CALL_ENDED,
+};
 
 struct question {
     struct resolve_query query; /* first */
-    struct call *call;          /* NULL: given up */
+    struct running *call;       /* NULL: given up */
 };
 
-struct call {
-    struct dispatch *dispatch;
-    const struct config *config;
+struct running {
+    struct call call; /* first */
+    struct runner *runner;
     const struct call_spec *spec;
-    call_home_fn *home;
-    void *ctx;
-    size_t index;
     enum call_phase phase;
-    bool admitted;
+    struct admission admission;
     struct question *question;
     struct addresses *addresses; /* NULL: the host is a literal */
     size_t address, tried;
@@ -49,20 +54,20 @@ struct call {
     usec_t deadline, first_byte_deadline;
     usec_t address_deadline; /* while connecting: when this address gives way */
     struct outcome outcome;
-    struct call *next; /* ended */
+    struct running *next; /* ended */
 };
 
-struct dispatch {
+struct runner {
     struct loop *loop;
     struct mailbox *mailbox;
     struct resolver *resolver;
     struct carriers *carriers;
     struct timer wake;
-    struct call *first_ended, *last_ended;
+    struct running *first_ended, *last_ended;
     size_t in_flight;
 };
 
-static void connect_next(struct call *call);
+static void connect_next(struct running *call);
 
 static usec_t after(usec_t moment, usec_t span)
 {
@@ -80,40 +85,16 @@ static usec_t limit_after(usec_t moment, usec_t span)
     return span > 0 ? after(moment, span) : USEC_NEVER;
 }
 
-/* ---- admission ---- */
-
-static bool admit(struct call *call)
-{
-    const struct upstream *upstream = call->spec->upstream;
-    if (!gauge_enter(call->config->in_flight, call->config->limits.in_flight))
-        return false;
-    if (upstream && !gauge_enter(upstream->in_flight, upstream->max_in_flight)) {
-        gauge_leave(call->config->in_flight);
-        return false;
-    }
-    return call->admitted = true;
-}
-
-static void leave(struct call *call)
-{
-    if (!call->admitted)
-        return;
-    call->admitted = false;
-    gauge_leave(call->config->in_flight);
-    if (call->spec->upstream)
-        gauge_leave(call->spec->upstream->in_flight);
-}
-
 /* ---- the end of a call ---- */
 
-static void give_up_question(struct call *call)
+static void give_up_question(struct running *call)
 {
     struct question *question = call->question;
     call->question = NULL;
     if (!question)
         return;
     question->call = NULL;
-    if (resolver_withdraw(call->dispatch->resolver, &question->query))
+    if (resolver_withdraw(call->runner->resolver, &question->query))
         free(question);
 }
 
@@ -123,30 +104,30 @@ static void nothing(struct timer *timer)
 }
 
 /* Takes *outcome. */
-static void end(struct call *call, struct outcome *outcome)
+static void end(struct running *call, struct outcome *outcome)
 {
-    struct dispatch *dispatch = call->dispatch;
+    struct runner *runner = call->runner;
     assert(call->phase != CALL_ENDED);
     give_up_question(call);
     carried_stop(&call->carried);
-    loop_clear(dispatch->loop, &call->timer);
-    leave(call);
+    loop_clear(runner->loop, &call->timer);
+    admission_end(&call->admission);
     call->addresses = addresses_unref(call->addresses);
     call->phase = CALL_ENDED;
     call->outcome = outcome_take(outcome);
     call->outcome.attempts = (unsigned)call->tried;
     call->outcome.elapsed = clock_now() - call->started;
     call->next = NULL;
-    if (dispatch->last_ended)
-        dispatch->last_ended->next = call;
+    if (runner->last_ended)
+        runner->last_ended->next = call;
     else
-        dispatch->first_ended = call;
-    dispatch->last_ended = call;
-    if (dispatch->wake.position == 0)
-        loop_set(dispatch->loop, &dispatch->wake, 0, nothing);
+        runner->first_ended = call;
+    runner->last_ended = call;
+    if (runner->wake.position == 0)
+        loop_set(runner->loop, &runner->wake, 0, nothing);
 }
 
-static void fail(struct call *call, enum outcome_code code, const char *detail)
+static void fail(struct running *call, enum outcome_code code, const char *detail)
 {
     struct outcome outcome = {.code = code, .detail = detail};
     end(call, &outcome);
@@ -155,13 +136,13 @@ static void fail(struct call *call, enum outcome_code code, const char *detail)
 /* ---- deadlines ---- */
 
 /* When the time to connect is over, whatever address it is spent on. */
-static usec_t connect_limit(const struct call *call)
+static usec_t connect_limit(const struct running *call)
 {
     usec_t limit = limit_after(call->connecting_since, call->spec->connect_timeout);
     return earlier(limit, earlier(call->deadline, call->first_byte_deadline));
 }
 
-static bool may_try_another(const struct call *call)
+static bool may_try_another(const struct running *call)
 {
     return call->addresses && call->tried < addresses_count(call->addresses) &&
            clock_now() < connect_limit(call);
@@ -170,22 +151,21 @@ static bool may_try_another(const struct call *call)
 static void deadline_passed(struct timer *timer)
 {
     static const enum outcome_code codes[] = {
-        [CALL_RESOLVING] = OUTCOME_DNS_TIMEOUT,
-        [CALL_CONNECTING] = OUTCOME_CONNECTION_TIMEOUT,
-        [CALL_SENT] = OUTCOME_RESPONSE_TIMEOUT,
+        [CALL_WAITING] = OUTCOME_CONNECTION_LIMIT,      [CALL_RESOLVING] = OUTCOME_DNS_TIMEOUT,
+        [CALL_CONNECTING] = OUTCOME_CONNECTION_TIMEOUT, [CALL_SENT] = OUTCOME_RESPONSE_TIMEOUT,
         [CALL_REPLYING] = OUTCOME_RESPONSE_TIMEOUT,
     };
-    struct call *call = container_of(timer, struct call, timer);
+    struct running *call = container_of(timer, struct running, timer);
     assert(call->phase != CALL_ENDED);
     if (call->phase == CALL_CONNECTING && may_try_another(call)) {
         carried_stop(&call->carried);
         connect_next(call);
         return;
     }
-    fail(call, codes[call->phase], NULL);
+    fail(call, codes[call->phase], call->phase == CALL_WAITING ? "waited for a free place" : NULL);
 }
 
-static void arm(struct call *call)
+static void arm(struct running *call)
 {
     usec_t at = call->deadline;
     if (call->phase != CALL_REPLYING)
@@ -194,12 +174,12 @@ static void arm(struct call *call)
         at = earlier(at, call->address_deadline);
     if (call->timer.position != 0 && call->timer.at == at)
         return;
-    loop_set(call->dispatch->loop, &call->timer, at, deadline_passed);
+    loop_set(call->runner->loop, &call->timer, at, deadline_passed);
 }
 
 /* When the attempt that begins now is to give way: its share of the time there
  * is to connect, or all of it for the last address. */
-static usec_t connect_deadline(const struct call *call, usec_t now)
+static usec_t connect_deadline(const struct running *call, usec_t now)
 {
     usec_t limit = connect_limit(call);
     size_t left = call->addresses ? addresses_count(call->addresses) - call->tried : 0;
@@ -218,7 +198,7 @@ static void phase_changed(void *ctx, enum carry_phase phase)
         [CARRY_SENT] = CALL_SENT,
         [CARRY_REPLYING] = CALL_REPLYING,
     };
-    struct call *call = ctx;
+    struct running *call = ctx;
     call->phase = phases[phase];
     if (phase == CARRY_CONNECTING) {
         call->connecting_since = clock_now();
@@ -230,7 +210,7 @@ static void phase_changed(void *ctx, enum carry_phase phase)
 }
 
 /* The address was not reached, so nothing was sent and another may be tried. */
-static bool not_reached(const struct call *call, const struct outcome *outcome)
+static bool not_reached(const struct running *call, const struct outcome *outcome)
 {
     return call->phase == CALL_CONNECTING && (outcome->code == OUTCOME_CONNECTION_REFUSED ||
                                               outcome->code == OUTCOME_DESTINATION_UNROUTABLE ||
@@ -239,7 +219,7 @@ static bool not_reached(const struct call *call, const struct outcome *outcome)
 
 static void call_ended(void *ctx, struct outcome *outcome)
 {
-    struct call *call = ctx;
+    struct running *call = ctx;
     call->carried = (struct carried){.by_exchange = NULL};
     if (not_reached(call, outcome) && may_try_another(call)) {
         outcome_done(outcome);
@@ -251,7 +231,7 @@ static void call_ended(void *ctx, struct outcome *outcome)
     end(call, outcome);
 }
 
-static void connect_to(struct call *call, const char *address)
+static void connect_to(struct running *call, const char *address)
 {
     static const struct carry_events events = {.phase = phase_changed, .done = call_ended};
     usec_t now = clock_now();
@@ -261,8 +241,8 @@ static void connect_to(struct call *call, const char *address)
     call->tried++;
     call->phase = CALL_CONNECTING;
     call->address_deadline = connect_deadline(call, now);
-    if (!carriers_start(call->dispatch->carriers, call->spec, address, call->deadline, &events,
-                        call, &call->carried, &sent))
+    if (!carriers_start(call->runner->carriers, call->spec, address, call->deadline, &events, call,
+                        &call->carried, &sent))
         fail(call, OUTCOME_INTERNAL, "libcurl could not start the call");
     else if (sent)
         phase_changed(call, CARRY_SENT);
@@ -271,7 +251,7 @@ static void connect_to(struct call *call, const char *address)
 }
 
 /* The preferred address first, then those after it, round the list. */
-static void connect_next(struct call *call)
+static void connect_next(struct running *call)
 {
     size_t count = addresses_count(call->addresses);
     assert(call->tried < count);
@@ -284,7 +264,7 @@ static void connect_next(struct call *call)
 
 /* ---- resolving ---- */
 
-static void name_answered(struct call *call, struct resolve_query *query)
+static void name_answered(struct running *call, struct resolve_query *query)
 {
     if (!query->addresses) {
         fail(call, query->failure, NULL);
@@ -298,7 +278,7 @@ static void name_answered(struct call *call, struct resolve_query *query)
 static void query_came_home(struct resolve_query *query, void *receiver)
 {
     struct question *question = (struct question *)(void *)query; /* its first member */
-    struct call *call = question->call;
+    struct running *call = question->call;
     (void)receiver;
     if (call) {
         call->question = NULL;
@@ -308,9 +288,9 @@ static void query_came_home(struct resolve_query *query, void *receiver)
     free(question);
 }
 
-static void resolve(struct call *call)
+static void resolve(struct running *call)
 {
-    struct dispatch *dispatch = call->dispatch;
+    struct runner *runner = call->runner;
     const char *host = call->spec->origin->host;
     size_t len = strlen(host);
     if (len >= RESOLVE_HOST_MAX) {
@@ -320,10 +300,10 @@ static void resolve(struct call *call)
     struct question *question = mem_new(sizeof *question);
     memcpy(question->query.host, host, len + 1);
     question->query.deadline = call->deadline;
-    question->query.home = dispatch->mailbox;
+    question->query.home = runner->mailbox;
     question->query.answered = query_came_home;
     question->call = call;
-    int rc = resolver_ask(dispatch->resolver, &question->query);
+    int rc = resolver_ask(runner->resolver, &question->query);
     if (rc == 0) {
         call->question = question;
         call->phase = CALL_RESOLVING;
@@ -343,118 +323,122 @@ static bool is_literal(const char *host)
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-/* ---- the door ---- */
+/* ---- the whole of it ---- */
 
-struct call *dispatch_call(struct dispatch *dispatch, const struct config *config,
-                           const struct call_spec *spec, call_home_fn *home, void *ctx,
-                           size_t index)
+static void begin(void *ctx)
 {
-    struct call *call = mem_new(sizeof *call);
-    usec_t now = clock_now();
-    *call = (struct call){
-        .dispatch = dispatch,
-        .config = config,
-        .spec = spec,
-        .home = home,
-        .ctx = ctx,
-        .index = index,
-        .started = now,
-        .deadline = after(now, spec->timeout),
-        .first_byte_deadline = limit_after(now, spec->first_byte_timeout),
-    };
-    dispatch->in_flight++;
-    if (!admit(call))
-        fail(call, OUTCOME_CONNECTION_LIMIT, NULL);
-    else if (is_literal(spec->origin->host))
-        connect_to(call, spec->origin->host);
+    struct running *call = ctx;
+    if (is_literal(call->spec->origin->host))
+        connect_to(call, call->spec->origin->host);
     else
         resolve(call);
-    return call;
 }
 
-void dispatch_cancel(struct dispatch *dispatch, struct call *call)
+struct call *runner_start(struct runner *runner, const struct config *config,
+                          const struct call_spec *spec, usec_t started, const struct call *handle)
 {
-    assert(call->dispatch == dispatch);
+    struct running *call = mem_new(sizeof *call);
+    *call = (struct running){
+        .call = *handle,
+        .runner = runner,
+        .spec = spec,
+        .started = started,
+        .deadline = after(started, spec->timeout),
+        .first_byte_deadline = limit_after(started, spec->first_byte_timeout),
+    };
+    runner->in_flight++;
+    int admitted =
+        admission_begin(&call->admission, config, spec->upstream, runner->mailbox, begin, call);
+    if (admitted == ADMISSION_GRANTED)
+        begin(call);
+    else if (admitted == ADMISSION_WAITS)
+        arm(call);
+    else
+        fail(call, OUTCOME_CONNECTION_LIMIT, NULL);
+    return &call->call;
+}
+
+void runner_cancel(struct runner *runner, struct call *handle)
+{
+    struct running *call = container_of(handle, struct running, call);
+    assert(call->runner == runner);
     if (call->phase != CALL_ENDED) {
         fail(call, OUTCOME_CANCELLED, NULL);
         return;
     }
     /* It ended in this turn and is not delivered yet. */
-    struct outcome ended = outcome_take(&call->outcome);
-    call->outcome = (struct outcome){
-        .code = OUTCOME_CANCELLED,
-        .elapsed = ended.elapsed,
-        .attempts = ended.attempts,
-    };
-    outcome_done(&ended);
+    outcome_cancel(&call->outcome);
 }
 
-static void deliver(struct dispatch *dispatch, struct call *call)
+static void deliver(struct runner *runner, struct running *call)
 {
     struct outcome outcome = outcome_take(&call->outcome);
-    call_home_fn *home = call->home;
-    void *ctx = call->ctx;
-    size_t index = call->index;
-    dispatch->in_flight--;
+    struct call handle = call->call;
+    runner->in_flight--;
     free(call);
-    home(ctx, index, &outcome);
+    handle.home(handle.ctx, handle.index, &outcome);
     outcome_done(&outcome);
 }
 
-bool dispatch_turn(struct dispatch *dispatch)
+bool runner_turn(struct runner *runner)
 {
-    carriers_turn(dispatch->carriers);
-    struct call *call;
-    loop_clear(dispatch->loop, &dispatch->wake);
+    carriers_turn(runner->carriers);
+    struct running *call;
+    loop_clear(runner->loop, &runner->wake);
     /* Only so many as there are: a receiver may start calls that end at once. */
     size_t count = 0;
-    for (call = dispatch->first_ended; call; call = call->next)
+    for (call = runner->first_ended; call; call = call->next)
         count++;
     bool delivers = count > 0;
     for (; count > 0; count--) {
-        call = dispatch->first_ended;
-        dispatch->first_ended = call->next;
-        if (!dispatch->first_ended)
-            dispatch->last_ended = NULL;
-        deliver(dispatch, call);
+        call = runner->first_ended;
+        runner->first_ended = call->next;
+        if (!runner->first_ended)
+            runner->last_ended = NULL;
+        deliver(runner, call);
     }
     /* Not for libcurl alone: should it ask for ever, the loop must still turn. */
-    return dispatch->first_ended || (delivers && carriers_are_due(dispatch->carriers));
+    return runner->first_ended || (delivers && carriers_are_due(runner->carriers));
 }
 
-size_t dispatch_in_flight(const struct dispatch *dispatch)
+size_t runner_in_flight(const struct runner *runner)
 {
-    return dispatch->in_flight;
+    return runner->in_flight;
 }
 
-size_t dispatch_open_sockets(const struct dispatch *dispatch)
+size_t runner_idle(const struct runner *runner, const struct origin *origin)
 {
-    return carriers_open_sockets(dispatch->carriers);
+    return carriers_idle(runner->carriers, origin);
 }
 
-int dispatch_new(struct loop *loop, struct mailbox *mailbox, struct resolver *resolver,
-                 struct dispatch **ret_dispatch)
+size_t runner_open_sockets(const struct runner *runner)
+{
+    return carriers_open_sockets(runner->carriers);
+}
+
+int runner_new(struct loop *loop, struct mailbox *mailbox, struct resolver *resolver,
+               struct runner **ret_runner)
 {
     struct carriers *carriers;
     int rc = carriers_new(loop, &carriers);
     if (rc != 0)
         return rc;
-    struct dispatch *dispatch = mem_new(sizeof *dispatch);
-    dispatch->loop = loop;
-    dispatch->mailbox = mailbox;
-    dispatch->resolver = resolver;
-    dispatch->carriers = carriers;
-    *ret_dispatch = dispatch;
+    struct runner *runner = mem_new(sizeof *runner);
+    runner->loop = loop;
+    runner->mailbox = mailbox;
+    runner->resolver = resolver;
+    runner->carriers = carriers;
+    *ret_runner = runner;
     return 0;
 }
 
-struct dispatch *dispatch_free(struct dispatch *dispatch)
+struct runner *runner_free(struct runner *runner)
 {
-    if (!dispatch)
+    if (!runner)
         return NULL;
-    assert(dispatch->in_flight == 0);
-    loop_clear(dispatch->loop, &dispatch->wake);
-    carriers_free(dispatch->carriers);
-    free(dispatch);
+    assert(runner->in_flight == 0);
+    loop_clear(runner->loop, &runner->wake);
+    carriers_free(runner->carriers);
+    free(runner);
     return NULL;
 }
