@@ -250,20 +250,31 @@ def test_waiting_has_its_timeout(gatherd, upstream):
     assert upstream.stats()["requests"] == 5
 
 
+def queue_has_room(daemon, count):
+    """Whether so many more calls may wait now."""
+    answer = daemon.batch(calls(["/posts/1"] * count, timeout="1ms"), merge="keyed",
+                          policy="allSettled")
+    return answer.body.decode().count("waited for a free place") == count
+
+
 def test_waiting_ends_with_the_client(gatherd, upstream):
     """Who has left does not keep a place in the queue, and is not called for."""
     daemon = gatherd(WAITING)
-    blockers = start(daemon, calls(["/delay/1200", "/delay/1200"]))
+    blockers = start(daemon, calls(["/delay/4000", "/delay/4000"]))
     upstream.wait_stats("inFlight", 2)
-    gone = [start(daemon, calls(["/posts/3"])) for _ in range(3)]
-    refused = "connection_limit_reached"
-    harness.wait_until(lambda: refused in daemon.batch(calls(["/posts/1"], timeout="1ms"),
-                                                       merge="keyed").body.decode(), "a full queue")
+    assert queue_has_room(daemon, 3)
+    gone = []
+
+    def is_full():
+        gone.append(start(daemon, calls(["/posts/3"])))
+        return not queue_has_room(daemon, 1)
+
+    harness.wait_until(is_full, "a full queue", 3)
     for connection in gone:
         connection.reset()
-    answer = daemon.batch(calls(["/posts/1"] * 3), merge="array")
-    assert answer.status == 200 and blockers.receive().status == 200
-    assert "/posts/3" not in upstream.stats()["paths"]
+    harness.wait_until(lambda: queue_has_room(daemon, 3), "an empty queue", 3)
+    assert upstream.stats()["requests"] == 2
+    assert blockers.receive().status == 200
 
 
 def test_waiting_over_a_reload(gatherd, fill, upstream):
