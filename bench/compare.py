@@ -62,7 +62,7 @@ def main():
     options = parser.parse_args()
     build = options.build.resolve()
     output = options.output or (build / "bench" if options.quick else programs.HERE)
-    kept = build / "bench" / "results.json"
+    kept = build / "bench" / ("quick.json" if options.quick else "results.json")
     if not options.report:
         kept.write_text(json.dumps(run(build, work.QUICK if options.quick else work.Effort())))
     results = json.loads(kept.read_text())

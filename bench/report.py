@@ -98,7 +98,7 @@ def in_flight_section(results):
              "in it.", "",
              *head("program", "requests/s", "CPU us/call", "ratio to nginx+Lua (cjson)",
                    "added p50 ms", "added p99 ms", "memory MB", "KB per call",
-                   "connections opened anew", "failed")]
+                   "connections opened in warm-ups and windows", "failed")]
     for name in results["in_flight"]["idle"]:
         taken = slices(rounds, name)
         lines.append(row([
@@ -139,9 +139,9 @@ def growth_in_flight_section(results):
     growth = results["growth_in_flight"]
     sizes, costs = by_size(growth)
     lines = ["### With the calls in flight", "",
-             f"K=10, upstream of {LATE_MS} ms, a process of its own for each row. Busy is the share "
-             "of one core that the process used: near 100 % it is saturated, and what is added is "
-             "time in its queue.", "",
+             f"K=10, upstream of {LATE_MS} ms, a process of its own for each row. Busy is the "
+             "share of one core that the process used: near 100 % it is saturated, and what is added "
+             "is time in its queue.", "",
              *head("calls in flight", "CPU us/call", "busy", "added p50 ms", "memory MB",
                    "KB per call over idle", "failed")]
     for size, taken in sizes.items():
@@ -160,6 +160,18 @@ def growth_in_flight_section(results):
     return lines + [""]
 
 
+def line_through(points):
+    """The line a + b x with the least relative errors, and the largest of them."""
+    weights = {x: 1 / y ** 2 for x, y in points.items()}
+    total = sum(weights.values())
+    mean_x = sum(w * x for x, w in weights.items()) / total
+    mean_y = sum(w * points[x] for x, w in weights.items()) / total
+    slope = (sum(w * (x - mean_x) * (points[x] - mean_y) for x, w in weights.items()) /
+             sum(w * (x - mean_x) ** 2 for x, w in weights.items()))
+    start = mean_y - slope * mean_x
+    return start, slope, max(abs(start + slope * x - y) / y for x, y in points.items())
+
+
 def growth_width_section(results):
     sizes, costs = by_size(results["growth_width"])
     lines = ["### With the calls per request", "",
@@ -170,9 +182,15 @@ def growth_width_section(results):
         lines.append(row([size, spread([cost(s) for s in taken], 1),
                           f"{costs[size] * int(size):.0f}", milliseconds(taken, "p50"),
                           megabytes(taken), sum(s["failed"] for s in taken)]))
-    wide = {size: value for size, value in costs.items() if int(size) >= 10}
-    return lines + ["", "Over all rows: " + shape(costs, lambda size: f"K={size}") +
-                    " From K=10 on: " + shape(wide, lambda size: f"K={size}"), ""]
+    request, call, off = line_through({int(size): costs[size] * int(size) for size in costs})
+    sentence = (f"A line of {request:.0f} us for the client's request and {call:.1f} us for each "
+                f"of its calls meets every row within {off * 100:.0f} %")
+    if off <= 0.15:
+        sentence += (": another call costs the same at any K, and the cost per call falls only "
+                     "because more calls share the client's request.")
+    else:
+        sentence += ": the cost of another call depends on K."
+    return lines + ["", shape(costs, lambda size: f"K={size}") + " " + sentence, ""]
 
 
 def validator_section(results):

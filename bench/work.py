@@ -26,11 +26,11 @@ SAME_CALLS = {1: 120, 3: 40, 10: 12, 30: 4, 100: 1}  # clients by width: about 1
 @dataclass
 class Effort:
     """How much of everything."""
-    rounds: int = 13
+    rounds: int = 17
     slice: int = 200  # milliseconds
     slow_every: int = 4  # slow peers take part in one round of so many
     long_rounds: int = 3
-    warm: int = 1000
+    warm: int = 1500
     window: int = 2500
     large_rounds: int = 7
     large_slice: int = 700
@@ -204,7 +204,7 @@ class Bench:
         idle = {calls: program.memory() for calls, program in programs.items()}
         for calls, program in programs.items():
             self.long_slice(program, calls // 10, 300)
-        rounds = [{calls: self.long_slice(programs[calls], calls // 10, 500) for calls in
+        rounds = [{calls: self.long_slice(programs[calls], calls // 10, 1000) for calls in
                    random.sample(steps, len(steps))} for _ in range(self.effort.long_rounds)]
         for program in programs.values():
             self.stage.stop(program)

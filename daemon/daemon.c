@@ -134,8 +134,11 @@ static void report_broken(const struct faults *faults)
 {
     for (const struct fault *fault = faults->first; fault; fault = fault->next)
         log_error("%s: %s", fault->place, fault->text);
-    log_error("the configuration stays as it was: the new one has %zu faults", faults->count);
-    notify_status("The new configuration has %zu faults; the old one is in force", faults->count);
+    const char *plural = faults->count == 1 ? "" : "s";
+    log_error("the configuration stays as it was: the new one has %zu fault%s", faults->count,
+              plural);
+    notify_status("The new configuration has %zu fault%s; the old one is in force", faults->count,
+                  plural);
 }
 
 /* Returns once every worker has it, so that the log line afterwards tells the truth. */

@@ -63,6 +63,17 @@ bool header_method_valid(const char *method)
     return header_name_valid(method) && strlen(method) <= METHOD_MAX;
 }
 
+const char *header_method_meant(const char *method)
+{
+    static const char *const standard[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                           "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+    for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++) {
+        if (strcasecmp(method, standard[i]) == 0)
+            return strcmp(method, standard[i]) == 0 ? NULL : standard[i];
+    }
+    return NULL;
+}
+
 static bool is_listed(const char *name, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
