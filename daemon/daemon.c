@@ -78,6 +78,8 @@ static int make_workers(struct daemon *daemon)
     crew->listeners = &daemon->listeners;
     crew->identity = daemon->identity;
     crew->seats = arena_array(daemon->arena, count, sizeof *crew->seats);
+    crew->siblings.items = arena_array(daemon->arena, count, sizeof *crew->siblings.items);
+    crew->siblings.count = count;
     daemon->workers = arena_array(daemon->arena, count, sizeof(struct worker *));
     crew->count = count;
     int rc = resolver_new(&daemon->config->resolver, daemon->resolvers_in, &crew->resolver);
@@ -149,6 +151,7 @@ static void apply_config(struct daemon *daemon, struct config *config)
     if (!latch_wait(taken, RELOAD_WAIT))
         log_warning("a worker is busy and will take the new configuration later");
     latch_free(taken);
+    config_set_limits(config);
     resolver_reload(daemon->crew.resolver, &config->resolver);
     apply_log_level(config);
     config_unref(daemon->config);

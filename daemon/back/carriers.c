@@ -121,3 +121,8 @@ size_t carriers_open_sockets(const struct carriers *carriers)
 {
     return exchanges_open_sockets(carriers->exchanges) + carrier_open_sockets(carriers->transfers);
 }
+
+size_t carriers_idle(const struct carriers *carriers, const struct origin *origin)
+{
+    return exchanges_idle_to(carriers->exchanges, origin);
+}

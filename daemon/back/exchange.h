@@ -38,5 +38,6 @@ bool exchanges_are_due(const struct exchanges *exchanges);
 
 size_t exchanges_open_sockets(const struct exchanges *exchanges);
 size_t exchanges_idle(const struct exchanges *exchanges);
+size_t exchanges_idle_to(const struct exchanges *exchanges, const struct origin *origin);
 
 #endif

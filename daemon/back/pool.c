@@ -225,3 +225,13 @@ size_t pool_idle(const struct pool *pool)
 {
     return pool->idle_count;
 }
+
+size_t pool_idle_to(const struct pool *pool, const struct origin *origin)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct peer *peer = pool->buckets[i]; peer; peer = peer->next)
+            if (peer->tls == origin->tls && strcmp(peer->authority, origin->authority) == 0)
+                count += peer->idle_count;
+    return count;
+}

@@ -41,5 +41,7 @@ struct channel *pool_take(struct pool *pool, struct peer *peer, usec_t idle);
 void pool_give(struct pool *pool, struct peer *peer, struct channel *channel);
 
 size_t pool_idle(const struct pool *pool); /* for tests and metrics */
+/* At whatever address, however trusted. Walks all peers. */
+size_t pool_idle_to(const struct pool *pool, const struct origin *origin);
 
 #endif

@@ -43,7 +43,7 @@ struct upstream {
     const char *name;
     const char *url_text, *ca_file;
     usec_t timeout, connect_timeout, first_byte_timeout;
-    uint64_t max_in_flight;
+    uint64_t max_in_flight, max_waiting;
     const struct node *batch_node;
     const struct node *node;
     /* Compiled. */
@@ -83,6 +83,9 @@ struct config *config_new(void) __attribute__((returns_nonnull));
 /* Once the upstreams are known: gauges of calls in flight, those of `previous` (may be
  * NULL) where it has an upstream of the same name. */
 void config_share_gauges(struct config *config, const struct config *previous);
+
+/* It is in force now: calls that wait for a place wait by its limits. Any thread. */
+void config_set_limits(const struct config *config);
 
 struct config *config_ref(struct config *config);   /* any thread */
 struct config *config_unref(struct config *config); /* NULL is fine; returns NULL */
