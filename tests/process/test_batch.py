@@ -465,7 +465,7 @@ def test_bad_batch_members(daemon, silent, members, pointer, words):
 
 def test_headers_are_bounded(daemon, silent):
     """What goes to an upstream has at most 100 fields and limits.requestHeader bytes."""
-    most = 24 * 1024
+    most = 16 * 1024
     seen = echoed(daemon, {"headers": {f"X-{n}": "" for n in range(99)}}, headers={"Y": "1"})
     assert {"X-98", "Y"} <= {name for name, _ in seen["headers"]}
     many = {f"X-{n}": "" for n in range(101)}

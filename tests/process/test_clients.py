@@ -40,7 +40,7 @@ def test_most_members_and_fields_and_a_long_reply_head(gatherd):
                      "{ id: a, upstream: demo, url: '/posts/{n}' } ], merge: array } ]")
     members = ["merge=array"] + [f"url=/p/{number}" for number in range(1, 33)]
     members += ["timeout=9s"] + [""] * (99 - len(members))
-    fields = [f"X-{number}: " + "y" * 200 for number in range(99)]
+    fields = [f"X-{number}: " + "y" * 60 for number in range(99)]
     with daemon.connect(5) as connection:
         connection.send(get("/batch?" + "&".join(members), *fields))
         answer = connection.receive()
