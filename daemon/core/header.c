@@ -26,7 +26,9 @@ void header_add(struct arena *arena, struct header_list *list, const char *name,
 const char *header_get(const struct header_list *list, const char *name)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (strcasecmp(list->items[i].name, name) == 0)
+        const char *candidate = list->items[i].name;
+        /* Most differ in their first letter; this bit is its case. */
+        if ((candidate[0] | ' ') == (name[0] | ' ') && strcasecmp(candidate, name) == 0)
             return list->items[i].value;
     }
     return NULL;
