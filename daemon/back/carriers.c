@@ -1,6 +1,6 @@
 /*
  * Each carrier keeps its own connections; a call never wanders between them. What
- * the configuration will say about a call's protocol version is asked in one place,
+ * the configuration says about a call's version of HTTP is asked in one place,
  * exchange_takes().
  *
  * Idle connections may take what leaves a quarter of the descriptors the process may
@@ -70,11 +70,11 @@ struct carriers *carriers_free(struct carriers *carriers)
     return NULL;
 }
 
-/* Everything there is today is HTTP/1.1 over TCP or TLS. */
-static bool exchange_takes(const struct call_spec *spec)
+/* HTTP/1.1 is the exchange's, also where an upstream has just chosen it. */
+static bool exchange_takes(const struct carriers *carriers, const struct call_spec *spec)
 {
-    (void)spec;
-    return true;
+    return spec->http == HTTP_1 ||
+           (spec->http == HTTP_NEGOTIATED && carrier_met_http_1(carriers->transfers, spec));
 }
 
 bool carriers_start(struct carriers *carriers, const struct call_spec *spec, const char *address,
@@ -83,7 +83,7 @@ bool carriers_start(struct carriers *carriers, const struct call_spec *spec, con
 {
     struct carried carried = {.by_exchange = NULL};
     bool sent = false;
-    if (exchange_takes(spec))
+    if (exchange_takes(carriers, spec))
         carried.by_exchange =
             exchange_start(carriers->exchanges, spec, address, deadline, events, ctx, &sent);
     else

@@ -25,14 +25,10 @@
 #include "back/transfer_options.h"
 #include "base/mem.h"
 
-#define IDLE_TIME  (55 * USEC_PER_SEC)
-#define SWEEP_TIME (10 * USEC_PER_SEC)
-
 struct connector {
     struct loop *loop;
     struct multi *multi;
     struct lanes *lanes;
-    struct timer sweep;
     size_t open; /* connections handed out, and plain attempts */
 };
 
@@ -47,23 +43,6 @@ struct connecting {
 };
 
 /* ---- handles ---- */
-
-static void sweep(struct timer *timer)
-{
-    struct connector *connector = container_of(timer, struct connector, sweep);
-    usec_t now = loop_now(connector->loop);
-    if (lanes_sweep(connector->lanes, now > IDLE_TIME ? now - IDLE_TIME : 0))
-        loop_set(connector->loop, timer, now + SWEEP_TIME, sweep);
-}
-
-/* The handle has left the CURLM. */
-static void release_handle(struct connector *connector, struct handle *handle)
-{
-    usec_t now = loop_now(connector->loop);
-    lanes_give(connector->lanes, handle, now);
-    if (connector->sweep.position == 0)
-        loop_set(connector->loop, &connector->sweep, now + SWEEP_TIME, sweep);
-}
 
 static bool prepare(void *ctx, struct handle *handle)
 {
@@ -153,14 +132,15 @@ static bool start_tls(struct connecting *connecting, const struct origin *origin
                       const char *ca_file, const char *address)
 {
     struct connector *connector = connecting->connector;
-    struct handle *handle = lanes_take(connector->lanes, origin, ca_file);
+    const struct lane_name name = {.origin = origin, .ca_file = ca_file, .http = HTTP_1};
+    struct handle *handle = lanes_take(connector->lanes, &name);
     if (!handle)
         return false;
     handle->user = connecting;
     struct curl_slist *pin = transfer_options_pin(handle, origin, address);
     if (curl_easy_setopt(handle->easy, CURLOPT_CONNECT_TO, pin) != CURLE_OK ||
         !multi_add(connector->multi, handle->easy)) {
-        release_handle(connector, handle);
+        lanes_give(connector->lanes, handle);
         return false;
     }
     connecting->handle = handle;
@@ -175,7 +155,7 @@ static struct channel *take_over(struct connecting *connecting)
     int fd = multi_release_socket(connector->multi, handle->easy);
     if (fd < 0) {
         multi_remove(connector->multi, handle->easy);
-        release_handle(connector, handle);
+        lanes_give(connector->lanes, handle);
         return NULL;
     }
     struct channel *channel = new_channel(connector, fd);
@@ -209,7 +189,7 @@ static void attempt_finished(void *ctx, CURL *easy, CURLcode result)
     if (result != CURLE_OK) {
         enum outcome_code code = judge(&attempt, result);
         multi_remove(connector->multi, easy);
-        release_handle(connector, attempt.handle);
+        lanes_give(connector->lanes, attempt.handle);
         attempt.done(attempt.ctx, NULL, code,
                      code == OUTCOME_INTERNAL ? curl_easy_strerror(result) : NULL);
         return;
@@ -246,7 +226,7 @@ void connecting_stop(struct connecting *connecting)
         channel_close(connecting->channel);
     if (connecting->handle) {
         multi_cancel(connector->multi, connecting->handle->easy);
-        release_handle(connector, connecting->handle);
+        lanes_give(connector->lanes, connecting->handle);
     }
     free(connecting);
 }
@@ -315,7 +295,7 @@ void channel_close(struct channel *channel)
     loop_unwatch(connector->loop, &channel->watch);
     if (channel->handle) {
         multi_remove(connector->multi, channel->handle->easy); /* says goodbye in TLS */
-        release_handle(connector, channel->handle);
+        lanes_give(connector->lanes, channel->handle);
     }
     close(channel->fd);
     connector->open--;
@@ -336,7 +316,7 @@ int connector_new(struct loop *loop, struct connector **ret_connector)
         return rc;
     }
     connector->loop = loop;
-    connector->lanes = lanes_new(prepare, connector);
+    connector->lanes = lanes_new(loop, prepare, connector);
     *ret_connector = connector;
     return 0;
 }
@@ -346,7 +326,6 @@ struct connector *connector_free(struct connector *connector)
     if (!connector)
         return NULL;
     assert(connector->open == 0);
-    loop_clear(connector->loop, &connector->sweep);
     lanes_free(connector->lanes);
     multi_free(connector->multi);
     free(connector);

@@ -33,12 +33,11 @@ static enum outcome_code connect_failed(long os_error)
  * connection; only then the system had no error. */
 static enum outcome_code receive_failed(const struct curl_failure *failure)
 {
+    bool parser = failure->code == CURLE_RECV_ERROR && failure->os_error == 0 && !failure->tls;
     if (!failure->began)
-        return OUTCOME_CONNECTION_TERMINATED;
-    if (failure->code == CURLE_RECV_ERROR && failure->os_error == 0 && !failure->tls &&
-        failure->has_head)
-        return OUTCOME_PROTOCOL;
-    return OUTCOME_RESPONSE_INCOMPLETE;
+        return parser && failure->frames ? OUTCOME_PROTOCOL : OUTCOME_CONNECTION_TERMINATED;
+    return parser && (failure->has_head || failure->frames) ? OUTCOME_PROTOCOL
+                                                            : OUTCOME_RESPONSE_INCOMPLETE;
 }
 
 enum outcome_code curl_result_code(const struct curl_failure *failure)
@@ -65,11 +64,15 @@ enum outcome_code curl_result_code(const struct curl_failure *failure)
     case CURLE_GOT_NOTHING:
         return receive_failed(failure);
     case CURLE_PARTIAL_FILE:
-        return OUTCOME_RESPONSE_INCOMPLETE;
+        return failure->began ? OUTCOME_RESPONSE_INCOMPLETE : OUTCOME_CONNECTION_TERMINATED;
     case CURLE_BAD_CONTENT_ENCODING:
         return OUTCOME_RESPONSE_CODING;
     case CURLE_FILESIZE_EXCEEDED:
         return OUTCOME_RESPONSE_BODY_SIZE;
+    case CURLE_HTTP2_STREAM: /* reset, by the upstream or for what it sent */
+        return failure->has_head ? OUTCOME_RESPONSE_INCOMPLETE : OUTCOME_PROTOCOL;
+    case CURLE_HTTP2: /* the upstream said goodbye, or libcurl did for what it sent */
+        return failure->began ? OUTCOME_PROTOCOL : OUTCOME_CONNECTION_TERMINATED;
     case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
     case CURLE_WEIRD_SERVER_REPLY:
         return OUTCOME_PROTOCOL;
@@ -80,4 +83,10 @@ enum outcome_code curl_result_code(const struct curl_failure *failure)
     default:
         return OUTCOME_INTERNAL;
     }
+}
+
+bool curl_result_is_end(CURLcode code)
+{
+    return code == CURLE_HTTP2 || code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING ||
+           code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR;
 }

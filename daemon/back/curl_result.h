@@ -11,11 +11,14 @@ struct curl_failure {
     CURLcode code;
     long os_error; /* CURLINFO_OS_ERRNO; 0: the fault was not the network's */
     bool tls;
+    bool frames;   /* HTTP/2 was spoken, or tried */
     bool sent;     /* the connection stood and the request went out */
     bool began;    /* a line of the reply came */
     bool has_head; /* its header was complete */
 };
 
 enum outcome_code curl_result_code(const struct curl_failure *failure);
+/* Whether the connection ended, for whatever reason, before the reply did. */
+bool curl_result_is_end(CURLcode code);
 
 #endif

@@ -83,6 +83,13 @@ void dispatch_cancel(struct dispatch *dispatch, struct call *call)
 
 /* ---- sharing ---- */
 
+/* Calls over HTTP/2 share a connection, so spreading them would only make more of them. */
+static bool may_be_cold(const struct planned *item)
+{
+    const struct upstream *upstream = item->call.upstream;
+    return !item->in_place && item->call.origin->tls && (!upstream || upstream->http == HTTP_1);
+}
+
 /* How many calls need a new TLS connection, about: neighbours in the plan to one origin
  * are counted together against the connections that idle. */
 static size_t count_cold(const struct dispatch *dispatch, const struct plan *plan)
@@ -91,7 +98,7 @@ static size_t count_cold(const struct dispatch *dispatch, const struct plan *pla
     const struct origin *origin = NULL;
     for (size_t i = 0; i < plan->count; i++) {
         const struct planned *item = &plan->items[i];
-        if (item->in_place || !item->call.origin->tls)
+        if (!may_be_cold(item))
             continue;
         if (!origin || strcmp(origin->authority, item->call.origin->authority) != 0) {
             origin = item->call.origin;

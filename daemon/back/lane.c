@@ -3,6 +3,9 @@
  * cache for all connections makes n calls cost n squared. A CURLSH per group of
  * handles keeps the walk short; it is used by one thread, hence without locks.
  *
+ * HTTP/2 needs the opposite: whoever is to share a connection must look into the same
+ * cache. There are few connections then, and the walk is short again.
+ *
  * A handle is tied to one origin. Were it not, a call to X would often meet a
  * handle whose group has connections to Y only, and open one more.
  *
@@ -18,11 +21,19 @@
 
 #include "base/mem.h"
 
+#define IDLE_TIME  (55 * USEC_PER_SEC)
+#define SWEEP_TIME (10 * USEC_PER_SEC)
+
+/* libcurl 7.88 reads 32 KiB of HTTP/2 at once. What does not fit into the buffer of the
+ * stream it is for makes nghttp2 pause, and the end of a stream in it may be overlooked
+ * until something else arrives. */
+#define BUFFER_SIZE 65536L
+
 enum { LANES_MOST = 256, BUCKETS = 256 };
 
 struct lane_group {
     CURLSH *share;
-    struct handle *handles[LANE_CONNECTIONS];
+    struct handle *handles; /* all */
     size_t count, taken;
     usec_t used; /* when a handle was last given back */
     struct lane_group *next;
@@ -31,6 +42,8 @@ struct lane_group {
 struct lane {
     char *authority, *ca_file;
     bool tls;
+    enum http_version http;
+    struct entry entry;
     CURLU *url;
     struct lane_group *groups; /* only the first may have room */
     struct handle *idle;
@@ -40,6 +53,8 @@ struct lane {
 };
 
 struct lanes {
+    struct loop *loop;
+    struct timer sweep;
     struct lane *buckets[BUCKETS];
     struct lane *newest, *oldest;
     size_t count;
@@ -47,9 +62,10 @@ struct lanes {
     void *ctx;
 };
 
-struct lanes *lanes_new(lane_prepare_fn *prepare, void *ctx)
+struct lanes *lanes_new(struct loop *loop, lane_prepare_fn *prepare, void *ctx)
 {
     struct lanes *lanes = mem_new(sizeof *lanes);
+    lanes->loop = loop;
     lanes->prepare = prepare;
     lanes->ctx = ctx;
     return lanes;
@@ -75,8 +91,11 @@ static void free_group(struct lane *lane, struct lane_group *group)
         else
             place = &(*place)->next_idle;
     }
-    for (size_t i = 0; i < group->count; i++)
-        free_handle(group->handles[i]);
+    while (group->handles) {
+        struct handle *handle = group->handles;
+        group->handles = handle->next_of_group;
+        free_handle(handle);
+    }
     CURLSHcode rc = curl_share_cleanup(group->share);
     assert(rc == CURLSHE_OK);
     free(group);
@@ -84,7 +103,7 @@ static void free_group(struct lane *lane, struct lane_group *group)
 
 static struct lane_group *group_with_room(struct lane *lane)
 {
-    if (lane->groups && lane->groups->count < LANE_CONNECTIONS)
+    if (lane->groups && (lane->http != HTTP_1 || lane->groups->count < LANE_CONNECTIONS))
         return lane->groups;
     CURLSH *share = curl_share_init();
     if (!share)
@@ -102,6 +121,14 @@ static struct lane_group *group_with_room(struct lane *lane)
     return lane->groups = group;
 }
 
+/* Prior knowledge is only for whoever makes a connection: see transfer_options_join(). */
+static long version_option(const struct lane *lane)
+{
+    if (lane->http == HTTP_1)
+        return CURL_HTTP_VERSION_1_1;
+    return lane->tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+}
+
 static struct handle *new_handle(struct lanes *lanes, struct lane *lane)
 {
     struct lane_group *group = group_with_room(lane);
@@ -109,8 +136,10 @@ static struct handle *new_handle(struct lanes *lanes, struct lane *lane)
     if (!easy)
         return NULL;
     struct handle *handle = mem_new(sizeof *handle);
-    *handle = (struct handle){.easy = easy, .lane = lane, .group = group};
-    int rc = 0;
+    *handle = (struct handle){.easy = easy, .entry = &lane->entry, .lane = lane, .group = group};
+    int rc = curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version_option(lane));
+    if (lane->http != HTTP_1)
+        rc |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
     rc |= curl_easy_setopt(easy, CURLOPT_SHARE, group->share);
     rc |= curl_easy_setopt(easy, CURLOPT_CURLU, lane->url);
     if (lane->ca_file)
@@ -119,18 +148,25 @@ static struct handle *new_handle(struct lanes *lanes, struct lane *lane)
         free_handle(handle);
         return NULL;
     }
-    group->handles[group->count++] = handle;
+    handle->next_of_group = group->handles;
+    group->handles = handle;
+    group->count++;
     return handle;
 }
 
 /* ---- lanes ---- */
 
-static struct lane **bucket_of(struct lanes *lanes, const char *authority)
+static size_t bucket_index(const char *authority)
 {
     uint32_t hash = UINT32_C(2166136261); /* FNV-1a */
     for (; *authority; authority++)
         hash = (hash ^ (unsigned char)*authority) * UINT32_C(16777619);
-    return &lanes->buckets[hash % BUCKETS];
+    return hash % BUCKETS;
+}
+
+static struct lane **bucket_of(struct lanes *lanes, const char *authority)
+{
+    return &lanes->buckets[bucket_index(authority)];
 }
 
 static void unlink_lane(struct lanes *lanes, struct lane *lane)
@@ -186,8 +222,9 @@ static void make_room(struct lanes *lanes)
     }
 }
 
-static struct lane *new_lane(struct lanes *lanes, const struct origin *origin, const char *ca_file)
+static struct lane *new_lane(struct lanes *lanes, const struct lane_name *name)
 {
+    const struct origin *origin = name->origin;
     make_room(lanes);
     CURLU *url = curl_url();
     if (!url)
@@ -204,7 +241,9 @@ static struct lane *new_lane(struct lanes *lanes, const struct origin *origin, c
     lane->url = url;
     lane->tls = origin->tls;
     lane->authority = mem_string(origin->authority);
-    lane->ca_file = ca_file ? mem_string(ca_file) : NULL;
+    lane->ca_file = name->ca_file ? mem_string(name->ca_file) : NULL;
+    lane->http = name->http;
+    entry_init(&lane->entry);
     struct lane **bucket = bucket_of(lanes, lane->authority);
     lane->bucket_next = *bucket;
     *bucket = lane;
@@ -218,20 +257,28 @@ static bool same_file(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static struct lane *find_lane(struct lanes *lanes, const struct origin *origin, const char *ca_file)
+static struct lane *find_lane(const struct lanes *lanes, const struct lane_name *name)
 {
-    struct lane *lane = *bucket_of(lanes, origin->authority);
-    while (lane && !(lane->tls == origin->tls && strcmp(lane->authority, origin->authority) == 0 &&
-                     same_file(lane->ca_file, ca_file)))
+    const struct origin *origin = name->origin;
+    struct lane *lane = lanes->buckets[bucket_index(origin->authority)];
+    while (lane && !(lane->tls == origin->tls && lane->http == name->http &&
+                     strcmp(lane->authority, origin->authority) == 0 &&
+                     same_file(lane->ca_file, name->ca_file)))
         lane = lane->bucket_next;
     return lane;
 }
 
-struct handle *lanes_take(struct lanes *lanes, const struct origin *origin, const char *ca_file)
+const struct entry *lanes_entry(const struct lanes *lanes, const struct lane_name *name)
 {
-    struct lane *lane = find_lane(lanes, origin, ca_file);
+    const struct lane *lane = find_lane(lanes, name);
+    return lane ? &lane->entry : NULL;
+}
+
+struct handle *lanes_take(struct lanes *lanes, const struct lane_name *name)
+{
+    struct lane *lane = find_lane(lanes, name);
     if (!lane)
-        lane = new_lane(lanes, origin, ca_file);
+        lane = new_lane(lanes, name);
     if (!lane)
         return NULL;
     if (lane != lanes->newest) {
@@ -250,18 +297,6 @@ struct handle *lanes_take(struct lanes *lanes, const struct origin *origin, cons
     return handle;
 }
 
-void lanes_give(struct lanes *lanes, struct handle *handle, usec_t now)
-{
-    struct lane *lane = handle->lane;
-    (void)lanes;
-    handle->user = NULL;
-    handle->next_idle = lane->idle;
-    lane->idle = handle;
-    lane->taken--;
-    handle->group->taken--;
-    handle->group->used = now;
-}
-
 static void sweep_lane(struct lane *lane, usec_t before)
 {
     struct lane_group **place = &lane->groups;
@@ -276,8 +311,11 @@ static void sweep_lane(struct lane *lane, usec_t before)
     }
 }
 
-bool lanes_sweep(struct lanes *lanes, usec_t before)
+static void sweep(struct timer *timer)
 {
+    struct lanes *lanes = container_of(timer, struct lanes, sweep);
+    usec_t now = loop_now(lanes->loop);
+    usec_t before = now > IDLE_TIME ? now - IDLE_TIME : 0;
     struct lane *newer;
     for (struct lane *lane = lanes->oldest; lane; lane = newer) {
         newer = lane->newer;
@@ -285,12 +323,30 @@ bool lanes_sweep(struct lanes *lanes, usec_t before)
         if (!lane->groups)
             free_lane(lanes, lane);
     }
-    return lanes->count > 0;
+    if (lanes->count > 0)
+        loop_set(lanes->loop, timer, now + SWEEP_TIME, sweep);
+}
+
+void lanes_give(struct lanes *lanes, struct handle *handle)
+{
+    struct lane *lane = handle->lane;
+    usec_t now = loop_now(lanes->loop);
+    handle->user = NULL;
+    handle->next_idle = lane->idle;
+    lane->idle = handle;
+    lane->taken--;
+    handle->group->taken--;
+    handle->group->used = now;
+    if (lanes->sweep.position == 0)
+        loop_set(lanes->loop, &lanes->sweep, now + SWEEP_TIME, sweep);
 }
 
 struct lanes *lanes_free(struct lanes *lanes)
 {
-    while (lanes && lanes->newest)
+    if (!lanes)
+        return NULL;
+    loop_clear(lanes->loop, &lanes->sweep);
+    while (lanes->newest)
         free_lane(lanes, lanes->newest);
     free(lanes);
     return NULL;

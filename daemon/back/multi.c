@@ -10,8 +10,16 @@
  * - An event on such an idle connection means that the upstream closed it, or
  *   sent what nobody asked for. It is shut down at once, so that libcurl's own
  *   check before a reuse finds it dead and no reply is ever taken from there.
+ *   Only HTTP/2 has things to say between calls; there the end of the connection
+ *   counts, and the frames stay in the socket until libcurl looks before a reuse.
+ * - libcurl 7.88 leaves the reset of a cancelled stream in its buffer until the
+ *   connection is used again. So a connection that a cancel leaves idle is shut
+ *   down: the upstream shall stop working for us at once.
  * - The timeout callback only notes the time; libcurl must not be entered from
  *   its own callbacks. A timeout of 0 is served in the same turn (multi_run()).
+ * - libcurl 7.88 reads more from an HTTP/2 connection than it hands out, and then waits
+ *   for the next event, which may never come. So after an event its connection is looked
+ *   at again until nothing comes.
  * - While transfers run, libcurl is called at least once a second even when it
  *   has not asked for it: several versions forget a timeout now and then.
  */
@@ -22,9 +30,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 
-enum { FIRST_SOCKETS = 64, ROUNDS = 8 };
+enum { FIRST_SOCKETS = 64, ROUNDS = 8, ROUNDS_AGAIN = 64 };
 
 #define TICK USEC_PER_SEC
 
@@ -34,9 +43,11 @@ struct socket_watch {
     curl_socket_t fd;
     bool idle;                  /* no transfer uses it */
     bool released;              /* not libcurl's any more */
+    bool frames;                /* may send while idle */
     uint32_t events;            /* watched for */
     struct socket_watch *older; /* in `just_idle` */
     bool is_just_idle;
+    struct link again; /* in multi->again, or in none */
 };
 
 struct multi {
@@ -48,6 +59,9 @@ struct multi {
     struct socket_watch **sockets; /* by descriptor */
     size_t socket_room, socket_count;
     struct socket_watch *just_idle; /* since libcurl was entered last */
+    struct link again;              /* connections to look at once more in this turn */
+    bool has_frames;                /* of HTTP/2: the rest is only for them */
+    bool progress;
     multi_finished_fn *finished;
     void *ctx;
 };
@@ -65,7 +79,10 @@ static void keep_ticking(struct multi *multi)
         loop_set(multi->loop, &multi->timer, loop_now(multi->loop) + TICK, wake);
 }
 
-static void check_just_idle(struct multi *multi, bool verify);
+enum idle_check { IDLE_KNOWN, IDLE_VERIFY, IDLE_END };
+
+static void check_just_idle(struct multi *multi, enum idle_check check);
+static struct socket_watch *find_socket(const struct multi *multi, curl_socket_t fd);
 
 static void act(struct multi *multi, curl_socket_t socket, int bits)
 {
@@ -79,11 +96,11 @@ static void act(struct multi *multi, curl_socket_t socket, int bits)
         failed |= message->data.result != CURLE_OK;
         multi->finished(multi->ctx, message->easy_handle, message->data.result);
     }
-    check_just_idle(multi, failed);
+    check_just_idle(multi, failed ? IDLE_VERIFY : IDLE_KNOWN);
     keep_ticking(multi);
 }
 
-void multi_run(struct multi *multi)
+static void run_due(struct multi *multi)
 {
     for (int round = 0; multi->due && round < ROUNDS; round++) {
         multi->due = false;
@@ -92,9 +109,40 @@ void multi_run(struct multi *multi)
     }
 }
 
+/* Until nothing comes any more; but the loop must turn, too. */
+static void look_again(struct multi *multi)
+{
+    for (int round = 0; !list_is_empty(&multi->again) && round < ROUNDS_AGAIN; round++) {
+        struct socket_watch *socket = container_of(multi->again.next, struct socket_watch, again);
+        list_remove(&socket->again);
+        int fd = socket->fd;
+        multi->progress = false;
+        if (socket->idle)
+            continue;
+        act(multi, fd, CURL_CSELECT_IN); /* may free `socket` */
+        run_due(multi);
+        socket = find_socket(multi, fd);
+        if (multi->progress && socket && !list_holds(&socket->again))
+            list_append(&multi->again, &socket->again);
+    }
+    if (!list_is_empty(&multi->again))
+        loop_set(multi->loop, &multi->timer, loop_now(multi->loop), wake);
+}
+
+void multi_run(struct multi *multi)
+{
+    run_due(multi);
+    look_again(multi);
+}
+
+void multi_progressed(struct multi *multi)
+{
+    multi->progress = multi->has_frames = true;
+}
+
 bool multi_is_due(const struct multi *multi)
 {
-    return multi->due;
+    return multi->due || !list_is_empty(&multi->again);
 }
 
 static int timeout_wanted(CURLM *curlm, long msec, void *ctx)
@@ -115,12 +163,35 @@ static int timeout_wanted(CURLM *curlm, long msec, void *ctx)
 
 /* ---- descriptors ---- */
 
+static void socket_ready(struct watch *watch, uint32_t events);
+
+static int watch_socket(struct multi *multi, struct socket_watch *socket, curl_socket_t fd,
+                        uint32_t events)
+{
+    int rc = 0;
+    if (!socket->watch.active)
+        rc = loop_watch(multi->loop, &socket->watch, fd, events, socket_ready);
+    else if (socket->events != events)
+        rc = loop_rewatch(multi->loop, &socket->watch, events);
+    socket->events = events;
+    return rc;
+}
+
+static void end_socket(struct socket_watch *socket)
+{
+    shutdown(socket->watch.fd, SHUT_RDWR);
+    loop_unwatch(socket->multi->loop, &socket->watch);
+}
+
 static void socket_ready(struct watch *watch, uint32_t events)
 {
     struct socket_watch *socket = container_of(watch, struct socket_watch, watch);
+    bool over = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    if (socket->idle && socket->frames && !over &&
+        watch_socket(socket->multi, socket, watch->fd, EPOLLRDHUP) == 0)
+        return;
     if (socket->idle) {
-        shutdown(watch->fd, SHUT_RDWR);
-        loop_unwatch(socket->multi->loop, watch);
+        end_socket(socket);
         return;
     }
     int bits = 0;
@@ -131,7 +202,12 @@ static void socket_ready(struct watch *watch, uint32_t events)
         bits |= CURL_CSELECT_IN;
     if (events & EPOLLOUT)
         bits |= CURL_CSELECT_OUT;
-    act(socket->multi, watch->fd, bits); /* may free `socket` */
+    struct multi *multi = socket->multi;
+    int fd = watch->fd;
+    act(multi, fd, bits); /* may free `socket` */
+    socket = multi->has_frames ? find_socket(multi, fd) : NULL;
+    if (socket && !list_holds(&socket->again))
+        list_append(&multi->again, &socket->again);
 }
 
 static struct socket_watch *find_socket(const struct multi *multi, curl_socket_t fd)
@@ -174,22 +250,12 @@ static void forget_socket(struct multi *multi, curl_socket_t fd)
     if (!socket)
         return;
     unlist_just_idle(multi, socket);
+    if (list_holds(&socket->again))
+        list_remove(&socket->again);
     loop_unwatch(multi->loop, &socket->watch);
     multi->sockets[fd] = NULL;
     multi->socket_count -= socket->released ? 0 : 1;
     free(socket);
-}
-
-static int watch_socket(struct multi *multi, struct socket_watch *socket, curl_socket_t fd,
-                        uint32_t events)
-{
-    int rc = 0;
-    if (!socket->watch.active)
-        rc = loop_watch(multi->loop, &socket->watch, fd, events, socket_ready);
-    else if (socket->events != events)
-        rc = loop_rewatch(multi->loop, &socket->watch, events);
-    socket->events = events;
-    return rc;
 }
 
 #ifdef __SANITIZE_THREAD__
@@ -201,19 +267,21 @@ const char *__tsan_default_suppressions(void)
 }
 #endif
 
-/* Idle connections are watched for their end. `verify`: some may be closed already,
+/* Idle connections are watched for their end. To verify: some may be closed already,
  * and another thread may have the number by now; so nothing is done to it but what
- * epoll refuses for a file that is not in it. */
-static void check_just_idle(struct multi *multi, bool verify)
+ * epoll refuses for a file that is not in it. To end: the same, and shut down. */
+static void check_just_idle(struct multi *multi, enum idle_check check)
 {
     while (multi->just_idle) {
         struct socket_watch *socket = multi->just_idle;
         unlist_just_idle(multi, socket);
-        if (socket->watch.active && !verify && socket->events == EPOLLIN)
+        if (socket->watch.active && check == IDLE_KNOWN && socket->events == EPOLLIN)
             continue;
         socket->events = EPOLLIN;
         if (!socket->watch.active || loop_rewatch(multi->loop, &socket->watch, EPOLLIN) != 0)
             forget_socket(multi, socket->fd);
+        else if (check == IDLE_END)
+            end_socket(socket);
     }
 }
 
@@ -240,7 +308,7 @@ static int interest_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, v
         socket = make_socket(multi, fd);
     if (socket->is_just_idle)
         unlist_just_idle(multi, socket);
-    socket->idle = false;
+    socket->idle = socket->frames = false;
     uint32_t events = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
                       (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0);
     /* To return -1 would end every transfer; this one ends when it next sends. */
@@ -315,7 +383,22 @@ void multi_remove(struct multi *multi, CURL *easy)
 void multi_cancel(struct multi *multi, CURL *easy)
 {
     multi_remove(multi, easy);
-    check_just_idle(multi, true);
+    check_just_idle(multi, IDLE_END);
+}
+
+void multi_leave(struct multi *multi, CURL *easy, bool frames)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    CURLcode rc = curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+    struct socket_watch *socket =
+        rc == CURLE_OK && fd != CURL_SOCKET_BAD ? find_socket(multi, fd) : NULL;
+    if (!socket || !socket->idle)
+        return;
+    socket->frames = frames;
+    if (frames || !socket->watch.active)
+        return;
+    unlist_just_idle(multi, socket);
+    end_socket(socket);
 }
 
 int multi_new(struct loop *loop, long connections, multi_finished_fn *finished, void *ctx,
@@ -329,6 +412,7 @@ int multi_new(struct loop *loop, long connections, multi_finished_fn *finished, 
     multi->loop = loop;
     multi->finished = finished;
     multi->ctx = ctx;
+    list_init(&multi->again);
     CURLMcode rc = curl_multi_setopt(curlm, CURLMOPT_SOCKETFUNCTION, interest_changed);
     rc |= curl_multi_setopt(curlm, CURLMOPT_SOCKETDATA, multi);
     rc |= curl_multi_setopt(curlm, CURLMOPT_TIMERFUNCTION, timeout_wanted);
@@ -336,6 +420,7 @@ int multi_new(struct loop *loop, long connections, multi_finished_fn *finished, 
     /* The default, four times the handles added NOW, closes good connections
      * when a burst ends. */
     rc |= curl_multi_setopt(curlm, CURLMOPT_MAXCONNECTS, connections);
+    rc |= curl_multi_setopt(curlm, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     assert(rc == CURLM_OK);
     *ret_multi = multi;
     return 0;

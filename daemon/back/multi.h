@@ -27,13 +27,20 @@ bool must_check multi_adopt(struct multi *multi, CURL *easy);
 bool must_check multi_add(struct multi *multi, CURL *easy);
 /* A transfer that has ended; from `finished`. */
 void multi_remove(struct multi *multi, CURL *easy);
-/* One that has not: its connection is closed. Not from `finished`. */
+/* What the connection of a transfer that has ended may do while nobody uses it: send
+ * frames that libcurl reads before the next use (`frames`), or nothing: it ends now.
+ * From `finished`, before multi_remove(), and only for HTTP/2. */
+void multi_leave(struct multi *multi, CURL *easy, bool frames);
+/* One that has not: its connection is closed, unless others use it. Not from `finished`. */
 void multi_cancel(struct multi *multi, CURL *easy);
 
 /* The descriptor of a connection that a finished CONNECT_ONLY handle made becomes the
  * caller's: libcurl neither watches nor closes it from now on, not even when the
  * handle is removed. The caller closes it after that. -1: there is none. */
 int must_check multi_release_socket(struct multi *multi, CURL *easy);
+
+/* From a callback of libcurl's: something came for an HTTP/2 transfer. */
+void multi_progressed(struct multi *multi);
 
 /* Does what is due. Once per turn of the loop. */
 void multi_run(struct multi *multi);

@@ -6,6 +6,9 @@
  * length beside a transfer coding, any transfer coding but chunked.
  *
  * A bare LF as line end has one reading (RFC 9112 2.2) and is accepted.
+ *
+ * HTTP/2 frames messages by itself; there the fields that frame them in HTTP/1 are
+ * faults (RFC 9113 8.2.2), and a pseudo-header among the fields is no token.
  */
 #include "back/reply_head.h"
 
@@ -17,9 +20,10 @@ struct text {
     size_t len;
 };
 
-void reply_head_init(struct reply_head *head, uint64_t max, bool decoded)
+void reply_head_init(struct reply_head *head, uint64_t max, bool decoded,
+                     enum reply_versions versions)
 {
-    *head = (struct reply_head){.max = max, .decoded = decoded};
+    *head = (struct reply_head){.max = max, .decoded = decoded, .versions = versions};
     buffer_init(&head->lines, SIZE_MAX / 2); /* `seen` is what bounds it */
 }
 
@@ -103,21 +107,38 @@ static bool is_token(struct text text)
 
 /* ---- status line ---- */
 
+/* The length of "HTTP/1.1 " or "HTTP/2 "; 0: the line begins with neither. */
+static size_t take_version(struct reply_head *head, struct text line)
+{
+    static const char one[] = "HTTP/1.", two[] = "HTTP/2 ";
+    if (head->versions != REPLY_HTTP_1 && line.len >= sizeof two - 1 &&
+        memcmp(line.data, two, sizeof two - 1) == 0) {
+        head->version_2 = true;
+        return sizeof two - 1;
+    }
+    if (line.len < sizeof one + 1 || memcmp(line.data, one, sizeof one - 1) != 0 ||
+        (line.data[7] != '0' && line.data[7] != '1') || line.data[8] != ' ')
+        return 0;
+    head->version_2 = false;
+    head->minor_zero = line.data[7] == '0';
+    return sizeof one + 1;
+}
+
 static bool begin_block(struct reply_head *head, struct text line)
 {
-    if (line.len < 12 || memcmp(line.data, "HTTP/1.", 7) != 0 ||
-        (line.data[7] != '0' && line.data[7] != '1') || line.data[8] != ' ' ||
-        !digit(line.data[9]) || !digit(line.data[10]) || !digit(line.data[11]) ||
-        (line.len > 12 && line.data[12] != ' '))
+    size_t version = take_version(head, line);
+    if (version > 0 && !head->version_2 && head->versions == REPLY_HTTP_2)
+        return malformed(head, "the upstream does not speak HTTP/2");
+    const char *code = line.data + version;
+    if (version == 0 || line.len < version + 3 || !digit(code[0]) || !digit(code[1]) ||
+        !digit(code[2]) || (line.len > version + 3 && code[3] != ' '))
         return malformed(head, "the status line is malformed");
-    unsigned status =
-        (unsigned)((line.data[9] - '0') * 100 + (line.data[10] - '0') * 10 + (line.data[11] - '0'));
+    unsigned status = (unsigned)((code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0'));
     if (status < 100 || status > 599)
         return malformed(head, "the status is not between 100 and 599");
     if (status == 101)
         return malformed(head, "the upstream switched protocols unasked");
     head->status = status;
-    head->minor_zero = line.data[7] == '0';
     head->has_length = head->chunked = false;
     head->closes = head->keeps_alive = false;
     head->coding = CODING_NONE;
@@ -148,6 +169,8 @@ static bool take_length(struct reply_head *head, struct text value)
 
 static bool take_coding(struct reply_head *head, struct text value)
 {
+    if (head->version_2)
+        return malformed(head, "a transfer coding in HTTP/2");
     if (head->chunked || !is(value, "chunked"))
         return malformed(head, "the transfer coding is not just chunked");
     if (head->minor_zero)
@@ -200,9 +223,10 @@ static bool interpret(struct reply_head *head, struct text name, struct text val
     *ret_kept = true;
     switch (name.len) { /* most fields are of another length */
     case sizeof "Connection" - 1:
-        if (is(name, "Connection"))
-            take_connection(head, value);
-        return true;
+        if (!is(name, "Connection"))
+            return true;
+        take_connection(head, value);
+        return !head->version_2 || malformed(head, "a Connection field in HTTP/2");
     case sizeof "Content-Length" - 1:
         if (!is(name, "Content-Length"))
             return true;

@@ -1,7 +1,8 @@
 /*
- * The header of an HTTP/1 reply, line by line: checks what a lenient parser
- * lets through, keeps the final block's field lines, drops interim (1xx)
- * blocks, ignores trailers. Values in, values out; knows no libcurl.
+ * The header of a reply, line by line: checks what a lenient parser lets
+ * through, keeps the final block's field lines, drops interim (1xx) blocks,
+ * ignores trailers. HTTP/2's comes in the lines that libcurl makes of it.
+ * Values in, values out; knows no libcurl.
  */
 #ifndef BACK_REPLY_HEAD_H
 #define BACK_REPLY_HEAD_H
@@ -13,6 +14,8 @@
 #include "base/buffer.h"
 #include "core/outcome.h"
 
+enum reply_versions { REPLY_HTTP_1, REPLY_HTTP_2, REPLY_ANY_HTTP };
+
 enum reply_coding { CODING_NONE, CODING_GZIP, CODING_DEFLATE, CODING_UNKNOWN };
 
 struct reply_head {
@@ -21,6 +24,7 @@ struct reply_head {
     bool complete;   /* the final block ended; what follows are trailers */
     bool has_length, chunked;
     uint64_t length;          /* of Content-Length */
+    bool version_2;           /* HTTP/2 */
     bool minor_zero;          /* HTTP/1.0 */
     bool closes, keeps_alive; /* what Connection says */
     enum reply_coding coding; /* more than one: CODING_UNKNOWN */
@@ -30,12 +34,14 @@ struct reply_head {
     /* The module's. */
     uint64_t max, seen;
     bool decoded;
+    enum reply_versions versions;
 };
 
 /* `max` counts all lines with their line ends: status lines, interim blocks and
  * trailers too. `decoded`: the body is handed on without its content coding, so
  * Content-Encoding and Content-Length are not kept. */
-void reply_head_init(struct reply_head *head, uint64_t max, bool decoded);
+void reply_head_init(struct reply_head *head, uint64_t max, bool decoded,
+                     enum reply_versions versions);
 void reply_head_done(struct reply_head *head);
 
 /* Takes the next line, line end included (CRLF or LF). False: `fault` is set, and

@@ -48,7 +48,7 @@ static size_t as_size(uint64_t limit)
 void reply_reader_init(struct reply_reader *reader, const struct reply_limits *limits)
 {
     *reader = (struct reply_reader){.limits = *limits, .stage = STAGE_HEAD};
-    reply_head_init(&reader->head, limits->header_max, limits->decode);
+    reply_head_init(&reader->head, limits->header_max, limits->decode, REPLY_HTTP_1);
     buffer_init(&reader->body, as_size(limits->body_max));
     buffer_init(&reader->line, SIZE_MAX / 2); /* each kind of line has its limit */
 }

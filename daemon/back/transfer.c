@@ -5,6 +5,8 @@
  * carrier_turn() tells it with libcurl off the stack; so an event may start and
  * stop any transfer, itself included.
  *
+ * Where calls share connections (HTTP/2), entry.h says when one is given to libcurl.
+ *
  * Invariants: a transfer holds a handle from start until libcurl is done with
  * it or it is stopped; `finished` transfers hold none and are in the list.
  * Whatever libcurl tolerates and we do not ends the transfer from a callback,
@@ -23,15 +25,14 @@
 #include "base/mem.h"
 
 #define PRESIZE_MAX ((uint64_t)1024 * 1024)
-#define IDLE_TIME   (55 * USEC_PER_SEC)
-#define SWEEP_TIME  (10 * USEC_PER_SEC)
 
 struct carrier {
     struct loop *loop;
     struct multi *multi;
     struct lanes *lanes;
-    struct timer sweep;
-    struct transfer *first, *last; /* have something to tell */
+    struct timer wake;
+    struct link telling;  /* have something to tell */
+    struct link admitted; /* may be given to libcurl now */
     size_t in_flight;
 };
 
@@ -47,41 +48,43 @@ struct transfer {
     struct outcome outcome;
     bool sent, began;           /* what happened */
     bool told_sent, told_began; /* what was told */
-    bool finished, listed;
-    struct transfer *next, *previous;
+    bool finished;
+    struct link link;       /* in the list of those with something to tell, or in none */
+    struct entrant entrant; /* without an entry where connections are not shared */
+    bool launched;          /* libcurl has it */
 };
 
 /* ---- the list ---- */
 
 static void list(struct transfer *transfer)
 {
-    struct carrier *carrier = transfer->carrier;
-    if (transfer->listed)
-        return;
-    transfer->listed = true;
-    transfer->next = NULL;
-    transfer->previous = carrier->last;
-    if (carrier->last)
-        carrier->last->next = transfer;
-    else
-        carrier->first = transfer;
-    carrier->last = transfer;
+    if (!list_holds(&transfer->link))
+        list_append(&transfer->carrier->telling, &transfer->link);
 }
 
-static void unlist(struct transfer *transfer)
+/* ---- to libcurl ---- */
+
+static void nothing(struct timer *timer)
 {
-    struct carrier *carrier = transfer->carrier;
-    if (!transfer->listed)
-        return;
-    transfer->listed = false;
-    if (transfer->previous)
-        transfer->previous->next = transfer->next;
-    else
-        carrier->first = transfer->next;
-    if (transfer->next)
-        transfer->next->previous = transfer->previous;
-    else
-        carrier->last = transfer->previous;
+    (void)timer; /* it made the loop turn */
+}
+
+static bool made_connection(CURL *easy)
+{
+    long count = 0;
+    return curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &count) == CURLE_OK && count > 0;
+}
+
+static bool launch(struct transfer *transfer)
+{
+    struct entrant *entrant = &transfer->entrant;
+    if (entrant->entry && !transfer->spec->origin->tls) {
+        entrant->joins = entrant->entry->connected;
+        if (!transfer_options_join(transfer->handle, entrant->joins))
+            return false;
+    }
+    transfer->launched = multi_add(transfer->carrier->multi, transfer->handle->easy);
+    return transfer->launched;
 }
 
 /* ---- libcurl's callbacks ---- */
@@ -94,6 +97,10 @@ static int connection_ready(void *ctx, char *peer, char *own, int peer_port, int
     (void)own;
     (void)peer_port;
     (void)own_port;
+    bool idempotent = header_method_idempotent(transfer->spec->method);
+    if (transfer->entrant.entry &&
+        !entrant_may_send(&transfer->entrant, idempotent, made_connection(handle->easy)))
+        return CURL_PREREQFUNC_ABORT;
     transfer_options_refresh(handle, transfer->spec, transfer->deadline);
     transfer->sent = true;
     list(transfer);
@@ -120,6 +127,14 @@ static bool expect_body(struct transfer *transfer)
     return size == 0 || buffer_reserve(&transfer->body, (size_t)size) == 0;
 }
 
+static void heard(struct transfer *transfer)
+{
+    if (transfer->head.version_2)
+        multi_progressed(transfer->carrier->multi);
+    if (transfer->head.status != 0)
+        entry_learn(&transfer->entrant, !transfer->head.version_2);
+}
+
 static size_t header_came(char *data, size_t size, size_t count, void *ctx)
 {
     struct transfer *transfer = ((struct handle *)ctx)->user;
@@ -131,6 +146,8 @@ static size_t header_came(char *data, size_t size, size_t count, void *ctx)
     }
     if (!reply_head_line(&transfer->head, data, len))
         return 0;
+    if (transfer->entrant.entry)
+        heard(transfer);
     if (!complete && transfer->head.complete && !expect_body(transfer))
         return 0;
     return len;
@@ -140,6 +157,8 @@ static size_t body_came(char *data, size_t size, size_t count, void *ctx)
 {
     struct transfer *transfer = ((struct handle *)ctx)->user;
     size_t len = size * count;
+    if (transfer->entrant.entry)
+        heard(transfer);
     buffer_append(&transfer->body, data, len);
     return buffer_status(&transfer->body) == 0 ? len : 0;
 }
@@ -158,11 +177,16 @@ static enum outcome_code judge(struct transfer *transfer, CURLcode result)
         head->detail = "out of memory";
         return OUTCOME_INTERNAL;
     }
+    if (transfer->entrant.refused) {
+        head->detail = "the connection ended, and this method is not sent twice";
+        return OUTCOME_CONNECTION_TERMINATED;
+    }
     if (result == CURLE_OK)
         return head->complete ? OUTCOME_REPLY : OUTCOME_RESPONSE_INCOMPLETE;
     struct curl_failure failure = {
         .code = result,
         .tls = transfer->spec->origin->tls,
+        .frames = transfer->entrant.entry != NULL,
         .sent = transfer->sent,
         .began = transfer->began,
         .has_head = head->complete,
@@ -190,21 +214,72 @@ static void build_outcome(struct transfer *transfer, CURLcode result)
         outcome->body = buffer_take(&transfer->body, &outcome->body_len);
 }
 
-static void sweep(struct timer *timer)
-{
-    struct carrier *carrier = container_of(timer, struct carrier, sweep);
-    usec_t now = loop_now(carrier->loop);
-    if (lanes_sweep(carrier->lanes, now > IDLE_TIME ? now - IDLE_TIME : 0))
-        loop_set(carrier->loop, timer, now + SWEEP_TIME, sweep);
-}
-
 static void release_handle(struct transfer *transfer)
 {
-    struct carrier *carrier = transfer->carrier;
-    lanes_give(carrier->lanes, transfer->handle, loop_now(carrier->loop));
+    lanes_give(transfer->carrier->lanes, transfer->handle);
     transfer->handle = NULL;
-    if (carrier->sweep.position == 0)
-        loop_set(carrier->loop, &carrier->sweep, loop_now(carrier->loop) + SWEEP_TIME, sweep);
+}
+
+/* To its turn once more? It had nothing to join; or it was put onto a connection that
+ * another call, one that libcurl repeats by itself, was still making; or a connection that
+ * had served before died under it. */
+static bool start_over(struct transfer *transfer, CURLcode result)
+{
+    struct entrant *entrant = &transfer->entrant;
+    bool idempotent = header_method_idempotent(transfer->spec->method);
+    bool unsent = result == CURLE_FAILED_INIT;
+    bool died = curl_result_is_end(result);
+    bool lost = entrant->entry && !transfer->began && (unsent || died);
+    if (!entrant->alone && !(lost && entrant_may_repeat(entrant, idempotent, unsent)))
+        return false;
+    multi_remove(transfer->carrier->multi, transfer->handle->easy);
+    transfer->launched = false;
+    if (died) /* it makes the next one */
+        entrant->entry->connected = false;
+    entry_again(entrant);
+    return true;
+}
+
+/* One that libcurl does not have. */
+static void fail(struct transfer *transfer, enum outcome_code code, const char *detail)
+{
+    transfer->outcome = (struct outcome){.code = code, .detail = detail, .attempts = 1};
+    release_handle(transfer);
+    transfer->finished = true;
+    list(transfer);
+}
+
+/* No connection: who waited for it to the same address would fare no better, only later. */
+static void fail_waiting(const struct transfer *failed)
+{
+    struct link *waiting = &failed->entrant.entry->waiting;
+    for (struct link *link = waiting->next, *next; link != waiting; link = next) {
+        struct entrant *entrant = container_of(link, struct entrant, turn);
+        struct transfer *transfer = container_of(entrant, struct transfer, entrant);
+        next = link->next;
+        if (strcmp(transfer->handle->pin_text, failed->handle->pin_text) != 0)
+            continue;
+        list_remove(link);
+        fail(transfer, failed->outcome.code, failed->outcome.detail);
+    }
+}
+
+static void leave_entry(struct transfer *transfer)
+{
+    struct entry *entry = transfer->entrant.entry;
+    if (entry && entry->entering == &transfer->entrant && !transfer->sent) {
+        entry->connected = false;
+        fail_waiting(transfer);
+    }
+    entry_passed(&transfer->entrant);
+}
+
+/* An upstream that still sends what was refused must not go on; everything else that
+ * HTTP/2 has to say between calls is fine. */
+static void leave_connection(struct transfer *transfer, CURLcode result)
+{
+    if (transfer->head.version_2)
+        multi_leave(transfer->carrier->multi, transfer->handle->easy, result != CURLE_WRITE_ERROR);
 }
 
 static void transfer_finished(void *ctx, CURL *easy, CURLcode result)
@@ -213,7 +288,11 @@ static void transfer_finished(void *ctx, CURL *easy, CURLcode result)
     CURLcode rc = curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
     assert(rc == CURLE_OK);
     struct transfer *transfer = ((struct handle *)(void *)private)->user;
+    if (start_over(transfer, result))
+        return;
     build_outcome(transfer, result);
+    leave_connection(transfer, result);
+    leave_entry(transfer);
     multi_remove(((struct carrier *)ctx)->multi, easy);
     release_handle(transfer);
     transfer->finished = true;
@@ -222,7 +301,8 @@ static void transfer_finished(void *ctx, CURL *easy, CURLcode result)
 
 static void free_transfer(struct transfer *transfer)
 {
-    unlist(transfer);
+    if (list_holds(&transfer->link))
+        list_remove(&transfer->link);
     transfer->carrier->in_flight--;
     reply_head_done(&transfer->head);
     buffer_done(&transfer->body);
@@ -232,28 +312,67 @@ static void free_transfer(struct transfer *transfer)
 
 /* ---- calls ---- */
 
-struct transfer *transfer_start(struct carrier *carrier, const struct call_spec *spec,
-                                const char *address, usec_t deadline,
-                                const struct carry_events *events, void *ctx)
+static struct lane_name lane_of(const struct call_spec *spec)
 {
-    const char *ca_file = spec->upstream ? spec->upstream->ca_file : NULL;
-    struct handle *handle = lanes_take(carrier->lanes, spec->origin, ca_file);
-    if (!handle)
-        return NULL;
+    return (struct lane_name){
+        .origin = spec->origin,
+        .ca_file = spec->upstream ? spec->upstream->ca_file : NULL,
+        .http = spec->http,
+    };
+}
+
+bool carrier_met_http_1(const struct carrier *carrier, const struct call_spec *spec)
+{
+    const struct lane_name name = lane_of(spec);
+    const struct entry *entry = lanes_entry(carrier->lanes, &name);
+    return entry && entry->serial;
+}
+
+static struct transfer *new_transfer(struct carrier *carrier, struct handle *handle,
+                                     const struct call_spec *spec)
+{
+    static const enum reply_versions versions[] = {
+        [HTTP_1] = REPLY_HTTP_1, [HTTP_2] = REPLY_HTTP_2, [HTTP_NEGOTIATED] = REPLY_ANY_HTTP};
     struct transfer *transfer = mem_new(sizeof *transfer);
     transfer->carrier = carrier;
     transfer->handle = handle;
     transfer->spec = spec;
-    transfer->deadline = deadline;
-    transfer->events = events;
-    transfer->ctx = ctx;
-    reply_head_init(&transfer->head, spec->reply_header_max, spec->decode);
+    transfer->entrant.entry = spec->http == HTTP_1 ? NULL : handle->entry;
+    transfer->entrant.admitted = &carrier->admitted;
+    reply_head_init(&transfer->head, spec->reply_header_max, spec->decode, versions[spec->http]);
     buffer_init(&transfer->body,
                 spec->reply_body_max < SIZE_MAX / 2 ? spec->reply_body_max : SIZE_MAX / 2);
     handle->user = transfer;
     carrier->in_flight++;
-    if (!transfer_options_call(handle, spec, address, deadline) ||
-        !multi_add(carrier->multi, handle->easy)) {
+    return transfer;
+}
+
+/* False: libcurl could not start it. */
+static bool enter(struct transfer *transfer)
+{
+    struct entrant *entrant = &transfer->entrant;
+    if (entrant->entry && !entry_ask(entrant))
+        return true;
+    if (launch(transfer))
+        return true;
+    entry_passed(entrant);
+    return false;
+}
+
+struct transfer *transfer_start(struct carrier *carrier, const struct call_spec *spec,
+                                const char *address, usec_t deadline,
+                                const struct carry_events *events, void *ctx)
+{
+    const struct lane_name name = lane_of(spec);
+    struct handle *handle = lanes_take(carrier->lanes, &name);
+    if (!handle)
+        return NULL;
+    struct transfer *transfer = new_transfer(carrier, handle, spec);
+    transfer->deadline = deadline;
+    transfer->events = events;
+    transfer->ctx = ctx;
+    if (!transfer_options_call(handle, spec, address, deadline, transfer->entrant.entry != NULL) ||
+        !enter(transfer)) {
         release_handle(transfer);
         free_transfer(transfer);
         return NULL;
@@ -263,11 +382,17 @@ struct transfer *transfer_start(struct carrier *carrier, const struct call_spec 
 
 void transfer_stop(struct transfer *transfer)
 {
+    struct carrier *carrier = transfer->carrier;
     if (transfer->handle) {
-        multi_cancel(transfer->carrier->multi, transfer->handle->easy);
+        entrant_withdraw(&transfer->entrant);
+        if (transfer->launched)
+            multi_cancel(carrier->multi, transfer->handle->easy);
+        entry_passed(&transfer->entrant);
         release_handle(transfer);
     }
     free_transfer(transfer);
+    if (!list_is_empty(&carrier->admitted) && carrier->wake.position == 0)
+        loop_set(carrier->loop, &carrier->wake, 0, nothing);
 }
 
 /* ---- the carrier ---- */
@@ -283,7 +408,7 @@ static void tell(struct transfer *transfer)
         outcome_done(&outcome);
         return;
     }
-    unlist(transfer);
+    list_remove(&transfer->link);
     bool sent = transfer->sent && !transfer->told_sent;
     bool began = transfer->began && !transfer->told_began;
     transfer->told_sent |= sent;
@@ -295,17 +420,34 @@ static void tell(struct transfer *transfer)
         events->phase(ctx, CARRY_SENT);
 }
 
+static void launch_admitted(struct carrier *carrier)
+{
+    while (!list_is_empty(&carrier->admitted)) {
+        struct entrant *entrant = container_of(carrier->admitted.next, struct entrant, turn);
+        struct transfer *transfer = container_of(entrant, struct transfer, entrant);
+        list_remove(&entrant->turn);
+        if (!launch(transfer)) {
+            entry_passed(entrant);
+            fail(transfer, OUTCOME_INTERNAL, "libcurl could not start the call");
+        }
+        multi_run(carrier->multi); /* where there is a connection, it takes a stream now */
+    }
+}
+
 void carrier_turn(struct carrier *carrier)
 {
+    loop_clear(carrier->loop, &carrier->wake);
     multi_run(carrier->multi);
+    launch_admitted(carrier);
     /* Events may start calls and stop any, but only libcurl makes new ones. */
-    while (carrier->first)
-        tell(carrier->first);
+    while (!list_is_empty(&carrier->telling))
+        tell(container_of(carrier->telling.next, struct transfer, link));
 }
 
 bool carrier_is_due(const struct carrier *carrier)
 {
-    return carrier->first != NULL || multi_is_due(carrier->multi);
+    return !list_is_empty(&carrier->telling) || !list_is_empty(&carrier->admitted) ||
+           multi_is_due(carrier->multi);
 }
 
 static bool prepare(void *ctx, struct handle *handle)
@@ -331,7 +473,9 @@ int carrier_new(struct loop *loop, struct carrier **ret_carrier)
         return rc;
     }
     carrier->loop = loop;
-    carrier->lanes = lanes_new(prepare, carrier);
+    list_init(&carrier->telling);
+    list_init(&carrier->admitted);
+    carrier->lanes = lanes_new(loop, prepare, carrier);
     *ret_carrier = carrier;
     return 0;
 }
@@ -341,7 +485,7 @@ struct carrier *carrier_free(struct carrier *carrier)
     if (!carrier)
         return NULL;
     assert(carrier->in_flight == 0);
-    loop_clear(carrier->loop, &carrier->sweep);
+    loop_clear(carrier->loop, &carrier->wake);
     lanes_free(carrier->lanes);
     multi_free(carrier->multi);
     free(carrier);

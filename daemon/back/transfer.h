@@ -1,6 +1,8 @@
 /*
  * A carrier: one HTTP call as a complete libcurl transfer in the worker's CURLM,
- * driven by curl_multi_socket_action. For what exchange.h declines.
+ * driven by curl_multi_socket_action. For what exchange.h declines, which is HTTP/2:
+ * the calls of a worker to one upstream then share one connection, as far as the
+ * upstream's limit on streams allows.
  */
 #ifndef BACK_TRANSFER_H
 #define BACK_TRANSFER_H
@@ -20,8 +22,11 @@ struct carrier *carrier_free(struct carrier *carrier); /* no transfer may be lef
 struct transfer *transfer_start(struct carrier *carrier, const struct call_spec *spec,
                                 const char *address, usec_t deadline,
                                 const struct carry_events *events, void *ctx);
-/* Ends it without `done`; the connection is closed unless it was not used yet. */
+/* Ends it without `done`. A connection that no other transfer uses is closed. */
 void transfer_stop(struct transfer *transfer);
+
+/* Whether negotiation with the call's upstream ended at HTTP/1.1 a short while ago. */
+bool carrier_met_http_1(const struct carrier *carrier, const struct call_spec *spec);
 
 /* Runs libcurl's due work and reports what happened. Once per turn of the loop. */
 void carrier_turn(struct carrier *carrier);

@@ -30,7 +30,6 @@ static const struct {
     {CURLOPT_QUICK_EXIT, 1},
     {CURLOPT_NETRC, CURL_NETRC_IGNORED},
     {CURLOPT_FOLLOWLOCATION, 0},
-    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
     {CURLOPT_HTTP09_ALLOWED, 0},
     {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
     {CURLOPT_PATH_AS_IS, 1},
@@ -187,15 +186,23 @@ struct curl_slist *transfer_options_pin(struct handle *handle, const struct orig
     return &handle->pin;
 }
 
+bool transfer_options_join(struct handle *handle, bool joins)
+{
+    long version = joins ? CURL_HTTP_VERSION_2_0 : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+    int rc = curl_easy_setopt(handle->easy, CURLOPT_HTTP_VERSION, version);
+    rc |= curl_easy_setopt(handle->easy, CURLOPT_FRESH_CONNECT, joins ? 0L : 1L);
+    return rc == CURLE_OK;
+}
+
 bool transfer_options_call(struct handle *handle, const struct call_spec *spec, const char *address,
-                           usec_t deadline)
+                           usec_t deadline, bool shared)
 {
     CURL *easy = handle->easy;
     int rc = set_method(easy, spec);
-    /* libcurl resends by itself when a kept-alive connection dies under a request;
-     * on a new connection it does not. */
-    long fresh = header_method_idempotent(spec->method) ? 0 : 1;
-    rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, fresh);
+    /* libcurl resends by itself when a kept-alive connection dies under a request; on a
+     * new connection it does not. Where connections are shared, transfer.c sees to it. */
+    bool fresh = !shared && !header_method_idempotent(spec->method);
+    rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
     rc |= curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, spec->target);
     rc |= curl_easy_setopt(easy, CURLOPT_CONNECT_TO,
                            transfer_options_pin(handle, spec->origin, address));

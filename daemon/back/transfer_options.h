@@ -15,9 +15,14 @@ struct transfer_callbacks { /* `handle` is what each is given */
 /* Once for a new handle: what never changes. False: out of memory. */
 bool must_check transfer_options_fixed(struct handle *handle,
                                        const struct transfer_callbacks *callbacks);
-/* For each call: everything else, whatever the handle carried before. */
+/* For each call: everything else, whatever the handle carried before. `shared`: calls
+ * share connections. */
 bool must_check transfer_options_call(struct handle *handle, const struct call_spec *spec,
-                                      const char *address, usec_t deadline);
+                                      const char *address, usec_t deadline, bool shared);
+/* For HTTP/2 without TLS, each time: to join a connection, or to make one. libcurl 7.88
+ * begins HTTP/2 anew on a connection that a handle with prior knowledge joins; one
+ * without it would ask for an upgrade on a connection that it makes. */
+bool must_check transfer_options_join(struct handle *handle, bool joins);
 /* Writes the time that remains now into the header that tells it, if there is one. */
 void transfer_options_refresh(struct handle *handle, const struct call_spec *spec, usec_t deadline);
 /* What CURLOPT_CONNECT_TO takes to reach `origin` at `address`; part of the handle. */

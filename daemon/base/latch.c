@@ -5,6 +5,11 @@
  * one out is still on its way through pthread_mutex_unlock(). So the memory has
  * its own reference count: one for the creator, one for everybody inside. The
  * last to let go frees it, and no thread touches a latch it has let go of.
+ *
+ * Libraries (OpenSSL is one) free what they keep per thread in destructors that run
+ * after the thread's function has returned; the process must not end before. So a
+ * thread counts itself out in such a destructor, in the second round of them: those
+ * that were due have run in the first.
  */
 #include "base/latch.h"
 
@@ -28,6 +33,7 @@ struct latch {
     pthread_cond_t empty;
     uint64_t inside; /* under the mutex */
     _Atomic(uint64_t) references;
+    pthread_key_t departure;
 };
 
 struct start {
@@ -35,7 +41,10 @@ struct start {
     void (*run)(void *ctx);
     void *ctx;
     char name[NAME_SIZE];
+    bool departing; /* the first round has begun */
 };
+
+static void depart(void *ctx);
 
 struct latch *latch_new(void)
 {
@@ -46,6 +55,7 @@ struct latch *latch_new(void)
     rc |= pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     rc |= pthread_cond_init(&latch->empty, &attr);
     rc |= pthread_condattr_destroy(&attr);
+    rc |= pthread_key_create(&latch->departure, depart);
     assert(rc == 0);
     atomic_init(&latch->references, 1);
     return latch;
@@ -55,7 +65,8 @@ static void let_go(struct latch *latch)
 {
     if (atomic_fetch_sub_explicit(&latch->references, 1, memory_order_acq_rel) > 1)
         return;
-    int rc = pthread_cond_destroy(&latch->empty);
+    int rc = pthread_key_delete(latch->departure);
+    rc |= pthread_cond_destroy(&latch->empty);
     rc |= pthread_mutex_destroy(&latch->mutex);
     assert(rc == 0);
     free(latch);
@@ -124,13 +135,27 @@ bool latch_wait(struct latch *latch, usec_t timeout)
     return empty;
 }
 
+static void depart(void *ctx)
+{
+    struct start *start = ctx;
+    struct latch *latch = start->latch;
+    if (!start->departing) {
+        start->departing = true;
+        int rc = pthread_setspecific(latch->departure, start);
+        assert(rc == 0);
+        return;
+    }
+    free(start);
+    latch_leave(latch);
+}
+
 static void *run_thread(void *ctx)
 {
-    struct start start = *(struct start *)ctx;
-    free(ctx);
-    pthread_setname_np(pthread_self(), start.name);
-    start.run(start.ctx);
-    latch_leave(start.latch);
+    struct start *start = ctx;
+    int rc = pthread_setspecific(start->latch->departure, start);
+    assert(rc == 0);
+    pthread_setname_np(pthread_self(), start->name);
+    start->run(start->ctx);
     return NULL;
 }
 

@@ -20,7 +20,8 @@ void latch_leave(struct latch *latch);
 bool latch_wait(struct latch *latch, usec_t timeout);
 
 /* Starts a detached thread (signals blocked, 1 MiB stack) that is counted in
- * `latch` from this call until run(ctx) has returned. 0 or -errno. */
+ * `latch` from this call until run(ctx) has returned and what libraries keep per thread
+ * is freed. 0 or -errno. */
 int latch_thread(struct latch *latch, const char *name, void (*run)(void *ctx), void *ctx)
     __attribute__((warn_unused_result));
 

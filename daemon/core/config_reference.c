@@ -76,10 +76,9 @@ static void put_type(struct buffer *out, const struct option *option)
         buffer_string(out, "`off`, map");
     else if (option->type == OPTION_NODE)
         buffer_string(out, option->shape);
-    else if (option->flags & OPTION_NUMBER_TOO)
-        buffer_string(out, "number, string");
     else if (option->type != OPTION_ENUM)
-        buffer_string(out, type_text(option->type));
+        buffer_string(out, option->flags & OPTION_NUMBER_TOO ? "number, string"
+                                                             : type_text(option->type));
     else
         for (size_t i = first; option_enum_name(option->names, i, &name, &len); i++)
             buffer_printf(out, "%s`%.*s`", i > first ? ", " : "", (int)len, name);

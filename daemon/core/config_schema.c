@@ -30,6 +30,8 @@ static void put_enum(struct buffer *out, const struct option *option)
         if (i > first)
             buffer_byte(out, ',');
         json_put_string(out, name, len);
+        if ((option->flags & OPTION_NUMBER_TOO) && strspn(name, "0123456789") == len)
+            buffer_printf(out, ",%.*s", (int)len, name);
     }
     buffer_byte(out, ']');
 }

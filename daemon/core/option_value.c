@@ -136,11 +136,16 @@ static const char *read_text(const struct node *node, struct faults *faults)
     return NULL;
 }
 
+static bool is_text(const struct option *option, const struct node *node)
+{
+    return node->kind == NODE_STRING ||
+           ((option->flags & OPTION_NUMBER_TOO) && node->kind == NODE_NUMBER);
+}
+
 static void read_string(const struct option *option, const struct node *node, const char **field,
                         struct faults *faults)
 {
-    bool number = (option->flags & OPTION_NUMBER_TOO) && node->kind == NODE_NUMBER;
-    if (node->kind != NODE_STRING && !number) {
+    if (!is_text(option, node)) {
         fault_kind(option, node, faults);
         return;
     }
@@ -236,7 +241,7 @@ static void fault_enum(const struct option *option, const struct node *node, str
         size_t used = strlen(choices);
         snprintf(choices + used, sizeof(choices) - used, "%s\"%.*s\"", joint, (int)len, name);
     }
-    if (node->kind == NODE_STRING)
+    if (is_text(option, node))
         fault_at(faults, node, "must be %s, not \"%.40s\"", choices, node->text);
     else
         fault_at(faults, node, "must be %s, not %s", choices, node_kind_text(node->kind));
@@ -264,7 +269,7 @@ void option_value_read(const struct option *option, const struct node *node, voi
         read_strings(option, node, field, arena, faults);
         break;
     case OPTION_ENUM:
-        if (node->kind != NODE_STRING || strlen(node->text) != node->text_len ||
+        if (!is_text(option, node) || strlen(node->text) != node->text_len ||
             !find_enum(option, node->text, field))
             fault_enum(option, node, faults);
         break;

@@ -47,7 +47,7 @@ enum {
     OPTION_CONFIG_ONLY = 1, /* unknown in client documents */
     OPTION_REQUIRED = 2,
     OPTION_RESTART = 4,    /* a reload reports a change instead of applying it */
-    OPTION_NUMBER_TOO = 8, /* OPTION_STRING: a number, as it is written, does as well */
+    OPTION_NUMBER_TOO = 8, /* OPTION_STRING, OPTION_ENUM: a number, as it is written, does too */
     OPTION_UNWRITTEN = 16, /* OPTION_ENUM: the first name is what holds when nothing is
                             * written, and nobody can write it */
 };

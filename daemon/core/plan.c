@@ -116,6 +116,12 @@ static usec_t shorter(usec_t a, usec_t b)
     return a < b ? a : b;
 }
 
+static enum http_version version_of(const struct upstream *upstream)
+{
+    enum http_version http = upstream ? (enum http_version)upstream->http : HTTP_1;
+    return http == HTTP_NEGOTIATED && !upstream->url.origin.tls ? HTTP_1 : http;
+}
+
 static void plan_call(struct planner *planner, const struct request *request, const char *target,
                       struct planned *item)
 {
@@ -129,6 +135,7 @@ static void plan_call(struct planner *planner, const struct request *request, co
         .id = request->id,
         .upstream = upstream,
         .origin = upstream ? &upstream->url.origin : &request->absolute.origin,
+        .http = version_of(upstream),
         .method = request->method,
         .target = target,
         .has_body = request->body != BODY_NONE,

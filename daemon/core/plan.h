@@ -13,6 +13,7 @@ struct call_spec {
     const char *id;
     const struct upstream *upstream; /* NULL: an absolute URL */
     const struct origin *origin;
+    enum http_version http; /* HTTP_NEGOTIATED: only with TLS */
     const char *method, *target;
     struct header_list headers; /* all but Host, Content-Length and timeout_header */
     const char *timeout_header; /* NULL: none; the carrier adds it with the time that remains */

@@ -10,6 +10,7 @@ import base64
 import gzip
 import json
 import re
+import zlib
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import data
@@ -210,6 +211,8 @@ ROUTES = [(re.compile(pattern), methods, handler) for pattern, methods, handler 
     ("/redirect", ANY, redirect),
     ("/gzip", READ, fixed(200, gzip.compress(b'{"packed":true}', 9), JSON,
                           [("Content-Encoding", "gzip")])),
+    ("/deflate", READ, fixed(200, zlib.compress(b'{"packed":"deflate"}', 9), JSON,
+                             [("Content-Encoding", "deflate")])),
     ("/bomb", READ, fixed(200, BOMB, JSON, [("Content-Encoding", "gzip")])),
 ]]
 RAW = {

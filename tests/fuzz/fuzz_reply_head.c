@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *at = (const char *)data + 1;
     const char *end = (const char *)data + size;
     bool fine = true;
-    reply_head_init(&head, 4096, data[0] & 1);
+    reply_head_init(&head, 4096, data[0] & 1, (enum reply_versions)(data[0] >> 1) % 3);
     while (at < end && fine) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t len = newline ? (size_t)(newline - at) + 1 : (size_t)(end - at);

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "back/carriers.h"
 #include "unit/carriers_rig.h"
 
 struct tls_server {
@@ -209,6 +210,44 @@ static void trust(void **state)
     tls_rig_done(&tls);
 }
 
+/* The server agrees on nothing, so it gets HTTP/1.1; next time from the exchange. */
+static void who_carries_what(void **state)
+{
+    static const struct {
+        enum http_version http;
+        enum way way;
+        enum outcome_code code;
+    } cases[] = {
+        {HTTP_1, BY_EXCHANGE, OUTCOME_REPLY},
+        {HTTP_2, BY_TRANSFER, OUTCOME_PROTOCOL},
+        {HTTP_NEGOTIATED, BY_TRANSFER, OUTCOME_REPLY},
+        {HTTP_NEGOTIATED, BY_EXCHANGE, OUTCOME_REPLY},
+        {HTTP_2, BY_TRANSFER, OUTCOME_PROTOCOL},
+    };
+    struct tls_rig tls;
+    struct carriers *carriers;
+    tls_rig_init(&tls, *state);
+    assert_int_equal(carriers_new(tls.rig.loop, &carriers), 0);
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct carried carried;
+        bool sent;
+        tls.rig.spec.http = cases[i].http;
+        assert_true(carriers_start(carriers, &tls.rig.spec, "127.0.0.1", USEC_NEVER, &events,
+                                   &tls.rig, &carried, &sent));
+        assert_int_equal(carried.by_exchange != NULL, cases[i].way == BY_EXCHANGE);
+        assert_int_equal(carried.by_transfer != NULL, cases[i].way == BY_TRANSFER);
+        usec_t end = clock_now() + 5 * USEC_PER_SEC;
+        while (tls.rig.done < i + 1 && clock_now() < end) {
+            assert_int_equal(loop_turn(tls.rig.loop, clock_now() + 20 * USEC_PER_MSEC), 0);
+            carriers_turn(carriers);
+        }
+        assert_int_equal(tls.rig.done, i + 1);
+        assert_int_equal(tls.rig.outcome.code, cases[i].code);
+    }
+    carriers_free(carriers);
+    tls_rig_done(&tls);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +257,7 @@ int main(void)
         for_both(a_dead_idle_connection),
         for_both(replies_to_the_end),
         for_both(trust),
+        cmocka_unit_test_prestate(who_carries_what, (void *)&by_transfer),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

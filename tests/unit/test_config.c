@@ -173,6 +173,26 @@ static void checks_upstreams(void **state)
     config_unref(config);
 }
 
+static void reads_versions_of_http(void **state)
+{
+    struct fixture *fixture = *state;
+    expect(fixture, "upstreams: {a: {url: \"http://x\", http: 3}}", "f:1:40",
+           "must be \"1\", \"2\" or \"auto\", not \"3\"");
+    expect(fixture, "upstreams: {a: {url: \"http://x\", http: true}}", "f:1:40",
+           "must be \"1\", \"2\" or \"auto\", not ");
+    struct config *config = load_good(fixture, "upstreams:\n  a: {url: \"http://x\", http: 2}\n"
+                                               "  b: {url: \"http://x\", http: \"2\"}\n"
+                                               "  c: {url: \"http://x\", http: auto}\n"
+                                               "  d: {url: \"http://x\", http: 1}\n"
+                                               "  e: {url: \"http://x\"}\n");
+    assert_int_equal(config_upstream(config, "a")->http, HTTP_2);
+    assert_int_equal(config_upstream(config, "b")->http, HTTP_2);
+    assert_int_equal(config_upstream(config, "c")->http, HTTP_NEGOTIATED);
+    assert_int_equal(config_upstream(config, "d")->http, HTTP_1);
+    assert_int_equal(config_upstream(config, "e")->http, HTTP_1);
+    config_unref(config);
+}
+
 static void bounds_upstream_names(void **state)
 {
     struct fixture *fixture = *state;
@@ -525,6 +545,7 @@ int main(void)
         TEST(checks_values),
         TEST(checks_upstreams),
         TEST(bounds_upstream_names),
+        TEST(reads_versions_of_http),
         TEST(checks_endpoints),
         TEST(reports_everything_at_once),
         TEST(finds_cycles),

@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -164,6 +165,43 @@ static void a_thread_that_cannot_start_is_not_counted(void **state)
     latch_free(attempt.latch);
 }
 
+struct kept {
+    pthread_key_t key;
+    _Atomic(bool) freed;
+};
+
+static void free_kept(void *ctx)
+{
+    struct kept *kept = ctx;
+    usec_t end = clock_now() + 20 * USEC_PER_MSEC; /* a race would be lost */
+    while (clock_now() < end)
+        sched_yield();
+    kept->freed = true;
+}
+
+static void keep(void *ctx)
+{
+    struct kept *kept = ctx;
+    assert_int_equal(pthread_setspecific(kept->key, kept), 0);
+}
+
+/* What a library keeps for a thread, as OpenSSL does. */
+static void a_thread_is_out_when_its_own_data_is_freed(void **state)
+{
+    (void)state;
+    struct kept before = {.freed = false}, after = {.freed = false};
+    assert_int_equal(pthread_key_create(&before.key, free_kept), 0);
+    struct latch *latch = latch_new();
+    assert_int_equal(pthread_key_create(&after.key, free_kept), 0);
+    assert_int_equal(latch_thread(latch, "keeps", keep, &before), 0);
+    assert_int_equal(latch_thread(latch, "keeps", keep, &after), 0);
+    assert_true(latch_wait(latch, 5 * USEC_PER_SEC));
+    assert_true(before.freed && after.freed);
+    latch_free(latch);
+    pthread_key_delete(before.key);
+    pthread_key_delete(after.key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +210,7 @@ int main(void)
         cmocka_unit_test(it_may_be_freed_after_the_wait),
         cmocka_unit_test(a_thread_is_set_up_as_promised),
         cmocka_unit_test(a_thread_that_cannot_start_is_not_counted),
+        cmocka_unit_test(a_thread_is_out_when_its_own_data_is_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

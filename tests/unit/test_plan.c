@@ -7,6 +7,9 @@ static const char config_text[] =
     "upstreams:\n"
     "  shop: { url: 'http://shop.internal:8000/v1', timeout: 700ms, connectTimeout: 300ms,\n"
     "          firstByteTimeout: 400ms, batch: { methods: [GET, POST] } }\n"
+    "  plain: { url: 'http://two.internal', http: 2 }\n"
+    "  either: { url: 'https://two.internal', http: auto }\n"
+    "  neither: { url: 'http://two.internal', http: auto }\n"
     "endpoints:\n"
     "  - path: /users/{id}/x/{part}\n"
     "    timeout: 900ms\n"
@@ -418,6 +421,23 @@ static void test_a_value_that_leads_nowhere(void **state)
     assert_non_null(strstr(fixture->faults.first->text, "no endpoint answers GET"));
 }
 
+static void test_the_version_of_http(void **state)
+{
+    static const enum http_version versions[] = {HTTP_1, HTTP_2, HTTP_NEGOTIATED, HTTP_1, HTTP_1};
+    struct plan_fixture *fixture = *state;
+    ask(fixture, "POST", "/batch");
+    fixture_accept(&fixture->base, "{\"requests\":["
+                                   "{\"id\":\"a\",\"upstream\":\"shop\",\"url\":\"/x\"},"
+                                   "{\"id\":\"b\",\"upstream\":\"plain\",\"url\":\"/x\"},"
+                                   "{\"id\":\"c\",\"upstream\":\"either\",\"url\":\"/x\"},"
+                                   "{\"id\":\"d\",\"upstream\":\"neither\",\"url\":\"/x\"},"
+                                   "{\"id\":\"e\",\"url\":\"http://127.0.0.1:9000/x\"}]}");
+    make(fixture, &fixture->base.batch);
+    assert_false(faults_any(&fixture->faults));
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(fixture->plan.items[i].call.http, versions[i]);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -437,6 +457,7 @@ int main(void)
         TEST(test_endpoints_in_place),
         TEST(test_nesting_ends),
         TEST(test_a_value_that_leads_nowhere),
+        TEST(test_the_version_of_http),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
