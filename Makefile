@@ -134,14 +134,15 @@ fuzz: deps-test
 $(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(say) FUZZ $<
-	$(QUIET)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LIBS)
+	$(QUIET)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(LIBS)
 
 # --- Measure -------------------------------------------------------------------
 
+# QUICK=1: one or two minutes, written to build/bench.
 .PHONY: bench
 bench: deps-bench
 	@$(MAKE) -s all
-	@bench/run.sh
+	@BUILD="$(abspath $(BUILD))" QUICK="$(QUICK)" bench/run.sh
 
 # CPU per call of the two carriers of upstream calls, in one process.
 .PHONY: bench-carriers

@@ -9,6 +9,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -179,7 +180,7 @@ int main(int argc, char **argv)
     size_t body = argc > 2 ? strtoul(argv[2], NULL, 10) : 275;
     size_t pairs = argc > 3 ? strtoul(argv[3], NULL, 10) : 9;
     size_t calls = argc > 4 ? strtoul(argv[4], NULL, 10) : 20000;
-    const struct pool_limits limits = {4096, 16384, 50 * USEC_PER_SEC, 300 * USEC_PER_SEC};
+    const struct pool_limits limits = {4096, 16384, INT_MAX, 50 * USEC_PER_SEC, 300 * USEC_PER_SEC};
     struct upstream_thread server;
     struct bench bench = {.exchange = false};
     char authority[32];

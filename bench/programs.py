@@ -1,5 +1,5 @@
-"""The programs of the benchmark: started on free loopback ports, watched, stopped."""
-import json
+"""Processes of the benchmark: started on free loopback ports, watched, stopped on every exit."""
+import ctypes
 import os
 import resource
 import signal
@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-LARGE = 275, 9 * 1024, 93 * 1024
-PROCESS_CLOCK = 2  # clock_getcpuclockid(3): the kind of clock in the lowest bits of its id
+PARENT_DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
+LIBC = ctypes.CDLL(None)
 
 
 def free_ports(count):
@@ -23,33 +23,36 @@ def free_ports(count):
     return ports
 
 
-def sample_body(size):
-    """A JSON object of about `size` bytes: short keys, strings, numbers, nesting."""
-    item = {"id": 7, "name": "Iris Calloway", "price": 19.99, "tags": ["new", "blue"], "ok": True,
-            "place": {"town": "Applewick", "lat": -37.3159, "lng": 81.1496}, "note": "rain at noon"}
-    if size < 1000:
-        text = json.dumps({**item, "pad": ""}, separators=(",", ":"))
-        return text.replace('"pad":""', '"pad":"' + "x" * (size - len(text)) + '"')
-    items = [{**item, "id": number} for number in range(size // 145)]
-    return json.dumps({"items": items}, separators=(",", ":"))
+def descriptor_limit():
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
-def fill(template, target, **values):
-    text = (HERE / template).read_text()
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", str(value))
-    target.write_text(text)
-    return target
+def raise_descriptors():
+    hard = descriptor_limit()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def prepare_child():
+    """Runs in the child: it may hold many descriptors and does not outlive the benchmark."""
+    raise_descriptors()
+    LIBC.prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 class Program:
-    """One process tree that is measured."""
+    """One process tree that is measured, or helps measuring."""
 
     def __init__(self, name, command, port, **options):
         self.name, self.port = name, port
-        self.process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL,
-                                        preexec_fn=raise_descriptors, **options)
-        self.await_port()
+        self.companions = []  # stopped with it: its own upstream
+        self.lengths = {}  # of the checked reply by path, see work.check_replies()
+        self.process = subprocess.Popen([str(word) for word in command], start_new_session=True,
+                                        stdin=subprocess.DEVNULL, preexec_fn=prepare_child,
+                                        **options)
+        try:
+            self.await_port()
+        except BaseException:
+            self.stop()
+            raise
 
     def await_port(self):
         until = time.monotonic() + 15
@@ -75,16 +78,6 @@ class Program:
             todo += [int(child) for child in children.split()]
         return found
 
-    def cpu(self):
-        """CPU time so far in seconds, of ended threads too: the processes' CPU clocks."""
-        total = 0
-        for pid in self.pids():
-            try:
-                total += time.clock_gettime(~pid << 3 | PROCESS_CLOCK)
-            except OSError:
-                pass
-        return total
-
     def memory(self):
         """Proportional set size in bytes."""
         total = 0
@@ -94,65 +87,37 @@ class Program:
                     total += int(line.split()[1]) * 1024
         return total
 
+    def signal(self, number):
+        """To the whole group; the group's last member may be gone."""
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
     def stop(self):
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
+            self.signal(signal.SIGTERM)
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
+                pass
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+        for companion in self.companions:
+            companion.stop()
 
 
-def raise_descriptors():
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+def end_on_signals():
+    """SIGTERM and SIGHUP end the benchmark as an exception does, so that it cleans up."""
+    def leave(number, _):
+        raise SystemExit(128 + number)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
 
 
-def start_upstream(work):
-    ports = free_ports(4)
-    bodies = work / "bodies"
-    bodies.mkdir()
-    (bodies / "9k.json").write_text(sample_body(LARGE[1]))
-    (bodies / "93k.json").write_text(sample_body(LARGE[2]))
-    listen = " ".join(f"listen 127.0.0.1:{port} backlog=8192;" for port in ports)
-    conf = fill("upstream.conf.in", work / "upstream.conf", DIR=work, LISTEN=listen,
-                SMALL=sample_body(LARGE[0]))
-    bodies.chmod(0o755)
-    return Program("upstream", nginx_command(work, conf), ports[0]), ports
-
-
-def nginx_command(work, conf):
-    return ["/usr/sbin/nginx", "-p", str(work), "-e", "stderr", "-c", str(conf)]
-
-
-def start_nginx_lua(work, upstream_ports):
-    [port] = free_ports(1)
-    servers = " ".join(f"server 127.0.0.1:{p};" for p in upstream_ports)
-    conf = fill("nginx_lua.conf.in", work / "peer.conf", DIR=work, SERVERS=servers, PORT=port)
-    return Program("nginx+Lua (cjson)", nginx_command(work, conf), port)
-
-
-def start_python(_, upstream_ports):
-    [port] = free_ports(1)
-    command = ["/usr/bin/python3", str(HERE / "python_pool.py"), str(port),
-               ",".join(map(str, upstream_ports))]
-    return Program("Python pool", command, port)
-
-
-def start_gatherd(work, upstream_ports, binary, widths, bodies, name="gatherd"):
-    [port] = free_ports(1)
-    lines = [f'listen: "127.0.0.1:{port}"', "workers: 1", "limits: { requests: 1000 }", "upstreams:"]
-    for number, upstream in enumerate(upstream_ports):
-        lines.append(f'  up{number}: {{ url: "http://127.0.0.1:{upstream}", timeout: 10s }}')
-    lines.append("endpoints:")
-    for body in bodies:
-        for width in widths:
-            lines += [f"  - path: /{body}/{width}", "    merge: keyed", "    timeout: 10s",
-                      "    requests:"]
-            lines += [f"      - {{ id: r{n + 1}, upstream: up{n % len(upstream_ports)}, "
-                      f'url: "/{body}" }}' for n in range(width)]
-    conf = work / f"{name}.yaml"
-    conf.write_text("\n".join(lines) + "\n")
-    return Program(name, [str(binary), "--config", str(conf)], port,
-                   stderr=(work / f"{name}.log").open("w"))
+def fill(template, target, **values):
+    text = (HERE / template).read_text()
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", str(value))
+    target.write_text(text)
+    return target

@@ -2,25 +2,26 @@
 threads with a bounded number of workers; each request fans out over the pool and
 merges the decoded bodies."""
 import json
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import requests
 
-port, upstream_ports = int(sys.argv[1]), [int(p) for p in sys.argv[2].split(",")]
+from calls import accepts, settings, urls
+
 pool = ThreadPoolExecutor(max_workers=32)
 own = threading.local()
 
 
-def fetch(number, body):
+def fetch(url, path):
     if not hasattr(own, "session"):
         own.session = requests.Session()
         own.session.trust_env = False
-    upstream = upstream_ports[number % len(upstream_ports)]
-    reply = own.session.get(f"http://127.0.0.1:{upstream}/{body}", timeout=10)
-    reply.raise_for_status()
+        own.session.verify = settings["ca"]
+    reply = own.session.get(url, timeout=10)
+    if not accepts(reply.status_code, path):
+        reply.raise_for_status()
     return reply.json()
 
 
@@ -29,8 +30,8 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self):
-        _, body, calls = self.path.split("/")
-        futures = {f"r{n + 1}": pool.submit(fetch, n, body) for n in range(int(calls))}
+        futures = {f"r{n + 1}": pool.submit(fetch, url, self.path)
+                   for n, url in enumerate(urls(self.path))}
         text = json.dumps({name: future.result() for name, future in futures.items()}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -47,4 +48,4 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
 
-Server(("127.0.0.1", port), Handler).serve_forever()
+Server(("127.0.0.1", settings["port"]), Handler).serve_forever()

@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { BATCH = 16 };
+enum { ACCEPTS_PER_EVENT = 128 }; /* fewer, and newcomers starve while many others are served */
 
 #define PAUSE          (10 * USEC_PER_MSEC)
 #define COMPLAIN_EVERY (60 * USEC_PER_SEC)
@@ -198,7 +198,7 @@ static void listener_ready(struct watch *watch, uint32_t events)
 {
     (void)events;
     struct door *door = container_of(watch, struct door, watch);
-    for (int i = 0; i < BATCH && accept_one(door->acceptor, door->listener); i++)
+    for (int i = 0; i < ACCEPTS_PER_EVENT && accept_one(door->acceptor, door->listener); i++)
         ;
 }
 

@@ -1,4 +1,4 @@
-/* getopt_long() reads; the last action on the line is the one that counts. */
+/* getopt_long() reads; there is one action on a line. */
 #include "cli.h"
 
 #include <getopt.h>
@@ -44,6 +44,18 @@ static struct cli misuse(const char *program)
     return (struct cli){.action = CLI_MISUSE};
 }
 
+static enum cli_action action_of(int option)
+{
+    switch (option) {
+    case 'V':
+        return CLI_VERSION;
+    case 'h':
+        return CLI_HELP;
+    default:
+        return (enum cli_action)option;
+    }
+}
+
 struct cli cli_read(int argc, char **argv)
 {
     struct cli cli = {.action = CLI_RUN};
@@ -51,14 +63,16 @@ struct cli cli_read(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "c:Vh", long_options(), NULL)) != -1) {
         if (option == '?')
             return misuse(argv[0]);
-        if (option == 'c')
+        if (option == 'c') {
             cli.file = optarg;
-        else if (option == 'V')
-            cli.action = CLI_VERSION;
-        else if (option == 'h')
-            cli.action = CLI_HELP;
-        else
-            cli.action = (enum cli_action)option;
+            continue;
+        }
+        enum cli_action action = action_of(option);
+        if (cli.action != CLI_RUN && cli.action != action) {
+            fprintf(stderr, "%s: of the options that check or print, one at a time\n", argv[0]);
+            return misuse(argv[0]);
+        }
+        cli.action = action;
     }
     if (optind < argc) {
         fprintf(stderr, "%s: '%s' is not an option\n", argv[0], argv[optind]);

@@ -8,6 +8,8 @@
 #include "back/curl_global.h"
 #include "cli.h"
 #include "core/config_print.h"
+#include "core/jansson_tree.h"
+#include "core/yaml.h"
 #include "front/listen.h"
 #include "front/server.h"
 #include "load.h"
@@ -77,7 +79,8 @@ int command_print_reference(void)
 
 int command_version(void)
 {
-    printf("gatherd %s\nlibmicrohttpd %s\nlibcurl %s\n", GATHERD_VERSION, server_library_version(),
-           curl_global_version());
+    printf("gatherd %s\nlibmicrohttpd %s\nlibcurl %s\njansson %s\nlibyaml %s\n", GATHERD_VERSION,
+           server_library_version(), curl_global_version(), document_library_version(),
+           yaml_library_version());
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
 }

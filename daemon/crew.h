@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-#include "back/resolve.h"
+#include "back/dispatch.h"
 #include "base/mailbox.h"
 #include "front/listen.h"
 
@@ -22,8 +22,9 @@ struct crew {
     const char *identity; /* this process in Via and CDN-Loop */
     struct seat *seats;   /* one per worker */
     size_t count;
+    struct siblings siblings;      /* as dispatch sees the seats */
     _Atomic(uint64_t) connections; /* of all seats */
-    _Atomic(size_t) accepting;     /* workers that may still hand over connections */
+    _Atomic(size_t) accepting;     /* workers that may still hand over connections or calls */
     _Atomic(usec_t) complained;    /* when a lack of descriptors was last logged; 0: never */
 };
 

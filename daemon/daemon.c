@@ -78,6 +78,8 @@ static int make_workers(struct daemon *daemon)
     crew->listeners = &daemon->listeners;
     crew->identity = daemon->identity;
     crew->seats = arena_array(daemon->arena, count, sizeof *crew->seats);
+    crew->siblings.items = arena_array(daemon->arena, count, sizeof *crew->siblings.items);
+    crew->siblings.count = count;
     daemon->workers = arena_array(daemon->arena, count, sizeof(struct worker *));
     crew->count = count;
     int rc = resolver_new(&daemon->config->resolver, daemon->resolvers_in, &crew->resolver);
@@ -89,6 +91,7 @@ static int make_workers(struct daemon *daemon)
 static int prepare(struct daemon *daemon)
 {
     uint64_t descriptors;
+    limits_keep_memory();
     int rc = limits_raise_open_files(&descriptors);
     if (rc == 0)
         rc = signals_open(&daemon->signal_fd);
@@ -132,8 +135,11 @@ static void report_broken(const struct faults *faults)
 {
     for (const struct fault *fault = faults->first; fault; fault = fault->next)
         log_error("%s: %s", fault->place, fault->text);
-    log_error("the configuration stays as it was: the new one has %zu faults", faults->count);
-    notify_status("The new configuration has %zu faults; the old one is in force", faults->count);
+    const char *plural = faults->count == 1 ? "" : "s";
+    log_error("the configuration stays as it was: the new one has %zu fault%s", faults->count,
+              plural);
+    notify_status("The new configuration has %zu fault%s; the old one is in force", faults->count,
+                  plural);
 }
 
 /* Returns once every worker has it, so that the log line afterwards tells the truth. */
@@ -145,6 +151,7 @@ static void apply_config(struct daemon *daemon, struct config *config)
     if (!latch_wait(taken, RELOAD_WAIT))
         log_warning("a worker is busy and will take the new configuration later");
     latch_free(taken);
+    config_set_limits(config);
     resolver_reload(daemon->crew.resolver, &config->resolver);
     apply_log_level(config);
     config_unref(daemon->config);

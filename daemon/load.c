@@ -19,6 +19,16 @@ static void check_address(const struct node *node, const char *address, struct f
         fault_in(faults, "defaults", "\"%s\" is not an address to listen on: %s", address, wrong);
 }
 
+static void check_repeated(const struct node *node, const struct strings *addresses, size_t index,
+                           struct faults *faults)
+{
+    for (size_t i = 0; node && i < index; i++)
+        if (listen_same(addresses->items[i], addresses->items[index])) {
+            fault_at(faults, node, "\"%s\" is listed twice", addresses->items[index]);
+            return;
+        }
+}
+
 static void check_listen(const struct config *config, struct faults *faults)
 {
     const struct node *node = config->root ? node_get(config->root, "listen") : NULL;
@@ -27,6 +37,7 @@ static void check_listen(const struct config *config, struct faults *faults)
         fault_at(faults, node, "a daemon needs at least one address to listen on");
     for (size_t i = 0; i < config->listen.count; i++) {
         check_address(item, config->listen.items[i], faults);
+        check_repeated(item, &config->listen, i, faults);
         item = item ? item->next : NULL;
     }
 }

@@ -3,10 +3,11 @@
  * home, let libmicrohttpd run. While either of the last two has more to do the
  * next turn does not wait.
  *
- * A worker may end only when no sibling can hand it a connection any more:
- * `crew->accepting` is 0 and its mailbox was drained after that was seen. The
- * mailbox itself stays until main has seen everybody leave, because a sibling
- * or a resolver thread may be just about to return from posting.
+ * A worker may end only when no sibling can hand it a connection or calls any more
+ * (`crew->accepting` is 0 and its mailbox was drained after that was seen), and when
+ * no call is left, its own or a sibling's. The mailbox itself stays until main has
+ * seen everybody leave: a sibling or a resolver thread may be just about to return
+ * from posting, or cancel a call that has already gone home.
  */
 #include "worker.h"
 
@@ -21,7 +22,9 @@
 #include "base/mem.h"
 #include "front/server.h"
 
-enum { MAILBOX_CAPACITY = 8192 };
+/* A bound for what others may leave here, each bounded on its own (connections, names,
+ * calls of siblings, calls that wait for a place): it is there to be never reached. */
+enum { MAILBOX_CAPACITY = 1 << 20 };
 
 #define FLUSH_TIME   (500 * USEC_PER_MSEC) /* for the last replies, after the drain time */
 #define SIBLING_WAIT (2 * USEC_PER_MSEC)
@@ -108,6 +111,7 @@ static void take_stop(struct mail *mail, void *receiver)
         worker->until = order->until;
     if (!worker->stopping) {
         worker->stopping = true;
+        dispatch_leave(worker->dispatch);
         acceptor_stop(worker->acceptor);
         server_drain(worker->server);
     }
@@ -156,9 +160,9 @@ static usec_t wait_until(const struct worker *worker, bool more)
         return 0;
     if (!worker->stopping)
         return USEC_NEVER;
-    if (atomic_load(&worker->crew->accepting) > 0)
-        return loop_now(worker->loop) + SIBLING_WAIT;
-    return worker->until;
+    bool siblings_go_on = atomic_load(&worker->crew->accepting) > 0 ||
+                          (worker->gave_up && dispatch_in_flight(worker->dispatch) > 0);
+    return siblings_go_on ? loop_now(worker->loop) + SIBLING_WAIT : worker->until;
 }
 
 static void take_down(struct worker *worker)
@@ -205,6 +209,8 @@ static int build(struct worker *worker, struct config *config)
         rc = dispatch_new(worker->loop, seat->mailbox, crew->resolver, &worker->dispatch);
     if (rc != 0)
         return rc;
+    crew->siblings.items[worker->seat] = dispatch_sibling(worker->dispatch);
+    dispatch_join(worker->dispatch, &crew->siblings, worker->seat);
     worker->engine = (struct fanout_engine){
         .loop = worker->loop,
         .dispatch = worker->dispatch,

@@ -3,10 +3,13 @@
  * the configuration says about a call's version of HTTP is asked in one place,
  * exchange_takes().
  *
- * Idle connections may take a quarter of the descriptors the process may have.
+ * Idle connections may take what leaves a quarter of the descriptors the process may
+ * have to others. Descriptors are numbered from the lowest free one, so a high number
+ * tells that the whole process is short of them, whichever worker holds them.
  */
 #include "back/carriers.h"
 
+#include <limits.h>
 #include <sys/resource.h>
 
 #include "back/exchange.h"
@@ -16,26 +19,27 @@
 #define IDLE_TIME (50 * USEC_PER_SEC) /* most servers keep them for a minute or more */
 #define LIFE_TIME (300 * USEC_PER_SEC)
 
-enum { IDLE_PER_PEER = 4096, IDLE_TOTAL = 16384 };
+enum { IDLE_PER_PEER = 16384, IDLE_TOTAL = 65536 };
 
 struct carriers {
     struct exchanges *exchanges;
     struct carrier *transfers;
 };
 
-static size_t idle_total(void)
+static int last_to_keep(void)
 {
     struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur / 4 > IDLE_TOTAL)
-        return IDLE_TOTAL;
-    return (size_t)files.rlim_cur / 4;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX)
+        return INT_MAX;
+    return (int)(files.rlim_cur - files.rlim_cur / 4);
 }
 
 int carriers_new(struct loop *loop, struct carriers **ret_carriers)
 {
     const struct pool_limits limits = {
         .per_peer = IDLE_PER_PEER,
-        .total = idle_total(),
+        .total = IDLE_TOTAL,
+        .descriptor = last_to_keep(),
         .idle = IDLE_TIME,
         .life = LIFE_TIME,
     };
@@ -116,4 +120,9 @@ bool carriers_are_due(const struct carriers *carriers)
 size_t carriers_open_sockets(const struct carriers *carriers)
 {
     return exchanges_open_sockets(carriers->exchanges) + carrier_open_sockets(carriers->transfers);
+}
+
+size_t carriers_idle(const struct carriers *carriers, const struct origin *origin)
+{
+    return exchanges_idle_to(carriers->exchanges, origin);
 }

@@ -39,5 +39,7 @@ bool carriers_are_due(const struct carriers *carriers);
 
 /* Connections open now, idle ones included. */
 size_t carriers_open_sockets(const struct carriers *carriers);
+/* Those of them that are idle and lead to `origin`. */
+size_t carriers_idle(const struct carriers *carriers, const struct origin *origin);
 
 #endif

@@ -1,14 +1,15 @@
 /*
- * A handle with CONNECT_ONLY runs in a CURLM until the connection stands. Then the
- * descriptor is released from libcurl. For a plain connection that is all there is:
- * the handle is removed (libcurl "closes" a descriptor that is not its own any
- * more) and goes back to its lane. For TLS the handle stays in the CURLM, since
- * curl_easy_send() and curl_easy_recv() find the connection only there; libcurl has
- * nothing to do for it and watches nothing.
+ * A plain connection is a socket of ours from the start: the channel exists while it
+ * connects, and its one epoll entry serves the attempt, the calls and the idle time.
+ * With thousands of attempts at a time, libcurl's handles took most of the memory
+ * that a call in flight needs, and more CPU than the connections themselves.
  *
- * libcurl's own watch is given up, and ours is registered once, for the life of the
- * connection. libcurl's cache must not judge connections by age: its idea of when
- * one was last used is the moment it was made.
+ * TLS is libcurl's: a handle with CONNECT_ONLY runs in a CURLM until the connection
+ * stands. Then the descriptor is released from libcurl's watch, and ours is
+ * registered once, for the life of the connection. The handle stays in the CURLM,
+ * since curl_easy_send() and curl_easy_recv() find the connection only there;
+ * libcurl has nothing to do for it. Its cache must not judge connections by age:
+ * its idea of when one was last used is the moment it was made.
  */
 #include "back/connect.h"
 
@@ -20,6 +21,7 @@
 
 #include "back/curl_result.h"
 #include "back/multi.h"
+#include "back/tcp.h"
 #include "back/transfer_options.h"
 #include "base/mem.h"
 
@@ -27,13 +29,15 @@ struct connector {
     struct loop *loop;
     struct multi *multi;
     struct lanes *lanes;
-    size_t open; /* connections handed out */
+    size_t open; /* connections handed out, and plain attempts */
 };
 
 struct connecting {
     struct connector *connector;
-    struct handle *handle;
-    bool tls;
+    struct channel *channel; /* plain; NULL: there is no socket, and the timer tells */
+    struct handle *handle;   /* TLS */
+    struct timer timer;
+    int error; /* why there is no socket */
     connected_fn *done;
     void *ctx;
 };
@@ -53,46 +57,15 @@ static bool prepare(void *ctx, struct handle *handle)
     return rc == CURLE_OK;
 }
 
-/* ---- attempts ---- */
+/* ---- plain attempts ---- */
 
-struct connecting *connecting_start(struct connector *connector, const struct origin *origin,
-                                    const char *ca_file, const char *address, connected_fn *done,
-                                    void *ctx)
+static struct channel *new_channel(struct connector *connector, int fd)
 {
-    const struct lane_name name = {.origin = origin, .ca_file = ca_file, .http = HTTP_1};
-    struct handle *handle = lanes_take(connector->lanes, &name);
-    if (!handle)
-        return NULL;
-    struct connecting *connecting = mem_new(sizeof *connecting);
-    *connecting = (struct connecting){
-        .connector = connector,
-        .handle = handle,
-        .tls = origin->tls,
-        .done = done,
-        .ctx = ctx,
-    };
-    handle->user = connecting;
-    struct curl_slist *pin = transfer_options_pin(handle, origin, address);
-    if (curl_easy_setopt(handle->easy, CURLOPT_CONNECT_TO, pin) != CURLE_OK ||
-        !multi_add(connector->multi, handle->easy)) {
-        lanes_give(connector->lanes, handle);
-        free(connecting);
-        return NULL;
-    }
-    return connecting;
-}
-
-static void give_up(struct connecting *connecting)
-{
-    multi_remove(connecting->connector->multi, connecting->handle->easy);
-    lanes_give(connecting->connector->lanes, connecting->handle);
-}
-
-void connecting_stop(struct connecting *connecting)
-{
-    multi_cancel(connecting->connector->multi, connecting->handle->easy);
-    lanes_give(connecting->connector->lanes, connecting->handle);
-    free(connecting);
+    struct channel *channel = mem_new(sizeof *channel);
+    channel->connector = connector;
+    channel->fd = fd;
+    connector->open++;
+    return channel;
 }
 
 static void channel_event(struct watch *watch, uint32_t events)
@@ -101,42 +74,103 @@ static void channel_event(struct watch *watch, uint32_t events)
     channel->ready(channel, events);
 }
 
-/* The connection that an attempt made; NULL: it cannot be used, and the attempt
- * still holds its handle. */
+/* Tells of an attempt that failed, and ends it. */
+static void refuse(struct connecting *connecting, int error)
+{
+    struct connecting attempt = *connecting;
+    struct curl_failure failure = {.code = CURLE_COULDNT_CONNECT, .os_error = error};
+    enum outcome_code code = curl_result_code(&failure);
+    if (attempt.channel)
+        channel_close(attempt.channel);
+    free(connecting);
+    attempt.done(attempt.ctx, NULL, code,
+                 code == OUTCOME_INTERNAL ? "the system refused a socket" : NULL);
+}
+
+static void no_socket(struct timer *timer)
+{
+    struct connecting *connecting = container_of(timer, struct connecting, timer);
+    refuse(connecting, connecting->error);
+}
+
+static void plain_decided(struct channel *channel, uint32_t events)
+{
+    struct connecting *connecting = channel->owner;
+    struct connecting attempt = *connecting;
+    (void)events;
+    int rc = tcp_connected(channel->fd);
+    if (rc == 0)
+        rc = channel_want_out(channel, false);
+    if (rc != 0) {
+        refuse(connecting, -rc);
+        return;
+    }
+    channel->made = loop_now(attempt.connector->loop);
+    free(connecting);
+    attempt.done(attempt.ctx, channel, OUTCOME_NONE, NULL);
+}
+
+static int start_plain(struct connecting *connecting, const struct origin *origin,
+                       const char *address)
+{
+    struct connector *connector = connecting->connector;
+    int fd = tcp_connect(address, origin->port);
+    if (fd < 0)
+        return fd;
+    struct channel *channel = new_channel(connector, fd);
+    channel->ready = plain_decided;
+    channel->owner = connecting;
+    channel->wants_out = true;
+    connecting->channel = channel;
+    return loop_watch(connector->loop, &channel->watch, fd, EPOLLIN | EPOLLRDHUP | EPOLLOUT,
+                      channel_event);
+}
+
+/* ---- TLS attempts ---- */
+
+static bool start_tls(struct connecting *connecting, const struct origin *origin,
+                      const char *ca_file, const char *address)
+{
+    struct connector *connector = connecting->connector;
+    const struct lane_name name = {.origin = origin, .ca_file = ca_file, .http = HTTP_1};
+    struct handle *handle = lanes_take(connector->lanes, &name);
+    if (!handle)
+        return false;
+    handle->user = connecting;
+    struct curl_slist *pin = transfer_options_pin(handle, origin, address);
+    if (curl_easy_setopt(handle->easy, CURLOPT_CONNECT_TO, pin) != CURLE_OK ||
+        !multi_add(connector->multi, handle->easy)) {
+        lanes_give(connector->lanes, handle);
+        return false;
+    }
+    connecting->handle = handle;
+    return true;
+}
+
+/* The connection that an attempt made; NULL: it cannot be used. */
 static struct channel *take_over(struct connecting *connecting)
 {
     struct connector *connector = connecting->connector;
-    CURL *easy = connecting->handle->easy;
-    int fd = multi_release_socket(connector->multi, easy);
-    if (fd < 0)
+    struct handle *handle = connecting->handle;
+    int fd = multi_release_socket(connector->multi, handle->easy);
+    if (fd < 0) {
+        multi_remove(connector->multi, handle->easy);
+        lanes_give(connector->lanes, handle);
         return NULL;
-    struct channel *channel = mem_new(sizeof *channel);
-    channel->connector = connector;
-    channel->fd = fd;
+    }
+    struct channel *channel = new_channel(connector, fd);
     channel->made = loop_now(connector->loop);
-    if (loop_watch(connector->loop, &channel->watch, fd, EPOLLIN | EPOLLRDHUP, channel_event) !=
-        0) {
-        multi_remove(connector->multi, easy);
-        lanes_give(connector->lanes, connecting->handle);
-        connecting->handle = NULL;
-        close(fd);
-        free(channel);
-        return NULL;
-    }
-    connector->open++;
-    if (connecting->tls) {
-        channel->handle = connecting->handle;
-        channel->handle->user = channel;
-    } else {
-        give_up(connecting);
-    }
-    connecting->handle = NULL;
-    return channel;
+    channel->handle = handle;
+    handle->user = channel;
+    if (loop_watch(connector->loop, &channel->watch, fd, EPOLLIN | EPOLLRDHUP, channel_event) == 0)
+        return channel;
+    channel_close(channel);
+    return NULL;
 }
 
 static enum outcome_code judge(const struct connecting *connecting, CURLcode result)
 {
-    struct curl_failure failure = {.code = result, .tls = connecting->tls};
+    struct curl_failure failure = {.code = result, .tls = true};
     CURL *easy = connecting->handle->easy;
     if (curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &failure.os_error) != CURLE_OK)
         failure.os_error = 0;
@@ -145,22 +179,56 @@ static enum outcome_code judge(const struct connecting *connecting, CURLcode res
 
 static void attempt_finished(void *ctx, CURL *easy, CURLcode result)
 {
+    struct connector *connector = ctx;
     char *private = NULL;
     CURLcode rc = curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
     assert(rc == CURLE_OK);
-    (void)ctx;
-    struct connecting attempt = *(struct connecting *)((struct handle *)(void *)private)->user;
-    free(((struct handle *)(void *)private)->user);
-    enum outcome_code code = OUTCOME_INTERNAL;
-    const char *detail = "the connection could not be taken over";
-    struct channel *channel = result == CURLE_OK ? take_over(&attempt) : NULL;
+    struct connecting *connecting = ((struct handle *)(void *)private)->user;
+    struct connecting attempt = *connecting;
+    free(connecting);
     if (result != CURLE_OK) {
-        code = judge(&attempt, result);
-        detail = code == OUTCOME_INTERNAL ? curl_easy_strerror(result) : NULL;
+        enum outcome_code code = judge(&attempt, result);
+        multi_remove(connector->multi, easy);
+        lanes_give(connector->lanes, attempt.handle);
+        attempt.done(attempt.ctx, NULL, code,
+                     code == OUTCOME_INTERNAL ? curl_easy_strerror(result) : NULL);
+        return;
     }
-    if (!channel && attempt.handle)
-        give_up(&attempt);
-    attempt.done(attempt.ctx, channel, channel ? OUTCOME_NONE : code, detail);
+    struct channel *channel = take_over(&attempt);
+    attempt.done(attempt.ctx, channel, channel ? OUTCOME_NONE : OUTCOME_INTERNAL,
+                 channel ? NULL : "the connection could not be taken over");
+}
+
+/* ---- attempts ---- */
+
+struct connecting *connecting_start(struct connector *connector, const struct origin *origin,
+                                    const char *ca_file, const char *address, connected_fn *done,
+                                    void *ctx)
+{
+    struct connecting *connecting = mem_new(sizeof *connecting);
+    *connecting = (struct connecting){.connector = connector, .done = done, .ctx = ctx};
+    if (!origin->tls) {
+        connecting->error = -start_plain(connecting, origin, address);
+        if (connecting->error != 0)
+            loop_set(connector->loop, &connecting->timer, 0, no_socket);
+    } else if (!start_tls(connecting, origin, ca_file, address)) {
+        free(connecting);
+        return NULL;
+    }
+    return connecting;
+}
+
+void connecting_stop(struct connecting *connecting)
+{
+    struct connector *connector = connecting->connector;
+    loop_clear(connector->loop, &connecting->timer);
+    if (connecting->channel)
+        channel_close(connecting->channel);
+    if (connecting->handle) {
+        multi_cancel(connector->multi, connecting->handle->easy);
+        lanes_give(connector->lanes, connecting->handle);
+    }
+    free(connecting);
 }
 
 /* ---- connections ---- */

@@ -1,7 +1,7 @@
 /*
- * Connections, made by libcurl (TCP, TLS with verification) on the worker's loop
- * and then used by us. A plain one costs a descriptor and nothing of libcurl; a
- * TLS one keeps its handle, through which its bytes go.
+ * Connections to upstreams. A plain one costs a descriptor and nothing of libcurl. A
+ * TLS one is made by libcurl (with verification) on the worker's loop and keeps its
+ * handle, through which its bytes go.
  */
 #ifndef BACK_CONNECT_H
 #define BACK_CONNECT_H

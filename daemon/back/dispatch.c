@@ -1,449 +1,41 @@
 /*
- * The life of a call: admitted, its name resolved, carried to one address after
- * the other, home. One timer per call stands at the nearest of its deadlines;
- * which phase the call is in when the total one passes names the failure.
- *
- * A call that ended gives everything back at once (connection, timer, gauges,
- * query) and then only waits in `ended` to be delivered, so a receiver never
- * runs inside the call that caused it.
- *
- * A question to the resolver is its own allocation: if it is on its way home
- * already when its call gives up, it loses the call and frees itself on arrival.
- *
- * Invariants: a call is in exactly one of RESOLVING (question), CONNECTING, SENT,
- * REPLYING (transfer) and ENDED (in the list).
+ * Where a call goes. A fan-out is worth sharing when it is wide, or when it would open
+ * many TLS connections, each of which costs more than a hundred calls. The slices of
+ * siblings are sent before the owner begins with its own part, so that all begin at
+ * about the same time. The numbers were measured (docs/decisions/0012-slices.md).
  */
 #include "back/dispatch.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "back/carriers.h"
+#include "back/runner.h"
 #include "base/mem.h"
 
-#define SHARE_MIN (200 * USEC_PER_MSEC) /* of the time to connect, for one address */
-
-enum call_phase { CALL_RESOLVING, CALL_CONNECTING, CALL_SENT, CALL_REPLYING, CALL_ENDED };
-
-struct question {
-    struct resolve_query query; /* first */
-    struct call *call;          /* NULL: given up */
-};
-
-struct call {
-    struct dispatch *dispatch;
-    const struct config *config;
-    const struct call_spec *spec;
-    call_home_fn *home;
-    void *ctx;
-    size_t index;
-    enum call_phase phase;
-    bool admitted;
-    struct question *question;
-    struct addresses *addresses; /* NULL: the host is a literal */
-    size_t address, tried;
-    struct carried carried;
-    struct timer timer;
-    usec_t started, connecting_since;
-    usec_t deadline, first_byte_deadline;
-    usec_t address_deadline; /* while connecting: when this address gives way */
-    struct outcome outcome;
-    struct call *next; /* ended */
+enum {
+    WIDE = 64,      /* calls from which on a fan-out is shared */
+    WIDE_PART = 32, /* calls that a thread gets at least */
+    COLD = 8,       /* the same for calls that need a new TLS connection */
+    COLD_PART = 4,
 };
 
 struct dispatch {
-    struct loop *loop;
     struct mailbox *mailbox;
-    struct resolver *resolver;
-    struct carriers *carriers;
-    struct timer wake;
-    struct call *first_ended, *last_ended;
-    size_t in_flight;
+    struct runner *runner;
+    struct slices *slices;
 };
-
-static void connect_next(struct call *call);
-
-static usec_t after(usec_t moment, usec_t span)
-{
-    return span < USEC_NEVER - moment ? moment + span : USEC_NEVER;
-}
-
-static usec_t earlier(usec_t a, usec_t b)
-{
-    return a < b ? a : b;
-}
-
-/* A span of 0 means that there is none. */
-static usec_t limit_after(usec_t moment, usec_t span)
-{
-    return span > 0 ? after(moment, span) : USEC_NEVER;
-}
-
-/* ---- admission ---- */
-
-static bool admit(struct call *call)
-{
-    const struct upstream *upstream = call->spec->upstream;
-    if (!gauge_enter(call->config->in_flight, call->config->limits.in_flight))
-        return false;
-    if (upstream && !gauge_enter(upstream->in_flight, upstream->max_in_flight)) {
-        gauge_leave(call->config->in_flight);
-        return false;
-    }
-    return call->admitted = true;
-}
-
-static void leave(struct call *call)
-{
-    if (!call->admitted)
-        return;
-    call->admitted = false;
-    gauge_leave(call->config->in_flight);
-    if (call->spec->upstream)
-        gauge_leave(call->spec->upstream->in_flight);
-}
-
-/* ---- the end of a call ---- */
-
-static void give_up_question(struct call *call)
-{
-    struct question *question = call->question;
-    call->question = NULL;
-    if (!question)
-        return;
-    question->call = NULL;
-    if (resolver_withdraw(call->dispatch->resolver, &question->query))
-        free(question);
-}
-
-static void nothing(struct timer *timer)
-{
-    (void)timer; /* it made the loop turn */
-}
-
-/* Takes *outcome. */
-static void end(struct call *call, struct outcome *outcome)
-{
-    struct dispatch *dispatch = call->dispatch;
-    assert(call->phase != CALL_ENDED);
-    give_up_question(call);
-    carried_stop(&call->carried);
-    loop_clear(dispatch->loop, &call->timer);
-    leave(call);
-    call->addresses = addresses_unref(call->addresses);
-    call->phase = CALL_ENDED;
-    call->outcome = outcome_take(outcome);
-    call->outcome.attempts = (unsigned)call->tried;
-    call->outcome.elapsed = clock_now() - call->started;
-    call->next = NULL;
-    if (dispatch->last_ended)
-        dispatch->last_ended->next = call;
-    else
-        dispatch->first_ended = call;
-    dispatch->last_ended = call;
-    if (dispatch->wake.position == 0)
-        loop_set(dispatch->loop, &dispatch->wake, 0, nothing);
-}
-
-static void fail(struct call *call, enum outcome_code code, const char *detail)
-{
-    struct outcome outcome = {.code = code, .detail = detail};
-    end(call, &outcome);
-}
-
-/* ---- deadlines ---- */
-
-/* When the time to connect is over, whatever address it is spent on. */
-static usec_t connect_limit(const struct call *call)
-{
-    usec_t limit = limit_after(call->connecting_since, call->spec->connect_timeout);
-    return earlier(limit, earlier(call->deadline, call->first_byte_deadline));
-}
-
-static bool may_try_another(const struct call *call)
-{
-    return call->addresses && call->tried < addresses_count(call->addresses) &&
-           clock_now() < connect_limit(call);
-}
-
-static void deadline_passed(struct timer *timer)
-{
-    static const enum outcome_code codes[] = {
-        [CALL_RESOLVING] = OUTCOME_DNS_TIMEOUT,
-        [CALL_CONNECTING] = OUTCOME_CONNECTION_TIMEOUT,
-        [CALL_SENT] = OUTCOME_RESPONSE_TIMEOUT,
-        [CALL_REPLYING] = OUTCOME_RESPONSE_TIMEOUT,
-    };
-    struct call *call = container_of(timer, struct call, timer);
-    assert(call->phase != CALL_ENDED);
-    if (call->phase == CALL_CONNECTING && may_try_another(call)) {
-        carried_stop(&call->carried);
-        connect_next(call);
-        return;
-    }
-    fail(call, codes[call->phase], NULL);
-}
-
-static void arm(struct call *call)
-{
-    usec_t at = call->deadline;
-    if (call->phase != CALL_REPLYING)
-        at = earlier(at, call->first_byte_deadline);
-    if (call->phase == CALL_CONNECTING)
-        at = earlier(at, call->address_deadline);
-    if (call->timer.position != 0 && call->timer.at == at)
-        return;
-    loop_set(call->dispatch->loop, &call->timer, at, deadline_passed);
-}
-
-/* When the attempt that begins now is to give way: its share of the time there
- * is to connect, or all of it for the last address. */
-static usec_t connect_deadline(const struct call *call, usec_t now)
-{
-    usec_t limit = connect_limit(call);
-    size_t left = call->addresses ? addresses_count(call->addresses) - call->tried : 0;
-    if (left == 0 || limit <= now)
-        return limit;
-    usec_t share = (limit - now) / (left + 1);
-    return earlier(limit, now + (share > SHARE_MIN ? share : SHARE_MIN));
-}
-
-/* ---- carrying ---- */
-
-static void phase_changed(void *ctx, enum carry_phase phase)
-{
-    static const enum call_phase phases[] = {
-        [CARRY_CONNECTING] = CALL_CONNECTING,
-        [CARRY_SENT] = CALL_SENT,
-        [CARRY_REPLYING] = CALL_REPLYING,
-    };
-    struct call *call = ctx;
-    call->phase = phases[phase];
-    if (phase == CARRY_CONNECTING) {
-        call->connecting_since = clock_now();
-        call->address_deadline = connect_deadline(call, call->connecting_since);
-    } else if (call->addresses && addresses_preferred(call->addresses) != call->address) {
-        addresses_prefer(call->addresses, call->address);
-    }
-    arm(call);
-}
-
-/* The address was not reached, so nothing was sent and another may be tried. */
-static bool not_reached(const struct call *call, const struct outcome *outcome)
-{
-    return call->phase == CALL_CONNECTING && (outcome->code == OUTCOME_CONNECTION_REFUSED ||
-                                              outcome->code == OUTCOME_DESTINATION_UNROUTABLE ||
-                                              outcome->code == OUTCOME_CONNECTION_TIMEOUT);
-}
-
-static void call_ended(void *ctx, struct outcome *outcome)
-{
-    struct call *call = ctx;
-    call->carried = (struct carried){.by_exchange = NULL};
-    if (not_reached(call, outcome) && may_try_another(call)) {
-        outcome_done(outcome);
-        connect_next(call);
-        return;
-    }
-    if (outcome->code == OUTCOME_REPLY && call->addresses)
-        addresses_prefer(call->addresses, call->address);
-    end(call, outcome);
-}
-
-static void connect_to(struct call *call, const char *address)
-{
-    static const struct carry_events events = {.phase = phase_changed, .done = call_ended};
-    usec_t now = clock_now();
-    bool sent;
-    if (call->tried == 0)
-        call->connecting_since = now;
-    call->tried++;
-    call->phase = CALL_CONNECTING;
-    call->address_deadline = connect_deadline(call, now);
-    if (!carriers_start(call->dispatch->carriers, call->spec, address, call->deadline, &events,
-                        call, &call->carried, &sent))
-        fail(call, OUTCOME_INTERNAL, "libcurl could not start the call");
-    else if (sent)
-        phase_changed(call, CARRY_SENT);
-    else
-        arm(call);
-}
-
-/* The preferred address first, then those after it, round the list. */
-static void connect_next(struct call *call)
-{
-    size_t count = addresses_count(call->addresses);
-    assert(call->tried < count);
-    if (call->tried == 0)
-        call->address = addresses_preferred(call->addresses);
-    else
-        call->address = (call->address + 1) % count;
-    connect_to(call, addresses_at(call->addresses, call->address));
-}
-
-/* ---- resolving ---- */
-
-static void name_answered(struct call *call, struct resolve_query *query)
-{
-    if (!query->addresses) {
-        fail(call, query->failure, NULL);
-        return;
-    }
-    call->addresses = query->addresses;
-    query->addresses = NULL;
-    connect_next(call);
-}
-
-static void query_came_home(struct resolve_query *query, void *receiver)
-{
-    struct question *question = (struct question *)(void *)query; /* its first member */
-    struct call *call = question->call;
-    (void)receiver;
-    if (call) {
-        call->question = NULL;
-        name_answered(call, query);
-    }
-    addresses_unref(query->addresses);
-    free(question);
-}
-
-static void resolve(struct call *call)
-{
-    struct dispatch *dispatch = call->dispatch;
-    const char *host = call->spec->origin->host;
-    size_t len = strlen(host);
-    if (len >= RESOLVE_HOST_MAX) {
-        fail(call, OUTCOME_DNS_ERROR, "the name is too long");
-        return;
-    }
-    struct question *question = mem_new(sizeof *question);
-    memcpy(question->query.host, host, len + 1);
-    question->query.deadline = call->deadline;
-    question->query.home = dispatch->mailbox;
-    question->query.answered = query_came_home;
-    question->call = call;
-    int rc = resolver_ask(dispatch->resolver, &question->query);
-    if (rc == 0) {
-        call->question = question;
-        call->phase = CALL_RESOLVING;
-        arm(call);
-        return;
-    }
-    if (rc == RESOLVE_CACHED)
-        name_answered(call, &question->query);
-    else
-        fail(call, OUTCOME_CONNECTION_LIMIT, "too many names are being resolved");
-    free(question);
-}
-
-static bool is_literal(const char *host)
-{
-    unsigned char bytes[sizeof(struct in6_addr)];
-    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
-}
-
-/* ---- the door ---- */
-
-struct call *dispatch_call(struct dispatch *dispatch, const struct config *config,
-                           const struct call_spec *spec, call_home_fn *home, void *ctx,
-                           size_t index)
-{
-    struct call *call = mem_new(sizeof *call);
-    usec_t now = clock_now();
-    *call = (struct call){
-        .dispatch = dispatch,
-        .config = config,
-        .spec = spec,
-        .home = home,
-        .ctx = ctx,
-        .index = index,
-        .started = now,
-        .deadline = after(now, spec->timeout),
-        .first_byte_deadline = limit_after(now, spec->first_byte_timeout),
-    };
-    dispatch->in_flight++;
-    if (!admit(call))
-        fail(call, OUTCOME_CONNECTION_LIMIT, NULL);
-    else if (is_literal(spec->origin->host))
-        connect_to(call, spec->origin->host);
-    else
-        resolve(call);
-    return call;
-}
-
-void dispatch_cancel(struct dispatch *dispatch, struct call *call)
-{
-    assert(call->dispatch == dispatch);
-    if (call->phase != CALL_ENDED) {
-        fail(call, OUTCOME_CANCELLED, NULL);
-        return;
-    }
-    /* It ended in this turn and is not delivered yet. */
-    struct outcome ended = outcome_take(&call->outcome);
-    call->outcome = (struct outcome){
-        .code = OUTCOME_CANCELLED,
-        .elapsed = ended.elapsed,
-        .attempts = ended.attempts,
-    };
-    outcome_done(&ended);
-}
-
-static void deliver(struct dispatch *dispatch, struct call *call)
-{
-    struct outcome outcome = outcome_take(&call->outcome);
-    call_home_fn *home = call->home;
-    void *ctx = call->ctx;
-    size_t index = call->index;
-    dispatch->in_flight--;
-    free(call);
-    home(ctx, index, &outcome);
-    outcome_done(&outcome);
-}
-
-bool dispatch_turn(struct dispatch *dispatch)
-{
-    carriers_turn(dispatch->carriers);
-    struct call *call;
-    loop_clear(dispatch->loop, &dispatch->wake);
-    /* Only so many as there are: a receiver may start calls that end at once. */
-    size_t count = 0;
-    for (call = dispatch->first_ended; call; call = call->next)
-        count++;
-    bool delivers = count > 0;
-    for (; count > 0; count--) {
-        call = dispatch->first_ended;
-        dispatch->first_ended = call->next;
-        if (!dispatch->first_ended)
-            dispatch->last_ended = NULL;
-        deliver(dispatch, call);
-    }
-    /* Not for libcurl alone: should it ask for ever, the loop must still turn. */
-    return dispatch->first_ended || (delivers && carriers_are_due(dispatch->carriers));
-}
-
-size_t dispatch_in_flight(const struct dispatch *dispatch)
-{
-    return dispatch->in_flight;
-}
-
-size_t dispatch_open_sockets(const struct dispatch *dispatch)
-{
-    return carriers_open_sockets(dispatch->carriers);
-}
 
 int dispatch_new(struct loop *loop, struct mailbox *mailbox, struct resolver *resolver,
                  struct dispatch **ret_dispatch)
 {
-    struct carriers *carriers;
-    int rc = carriers_new(loop, &carriers);
+    struct runner *runner;
+    int rc = runner_new(loop, mailbox, resolver, &runner);
     if (rc != 0)
         return rc;
     struct dispatch *dispatch = mem_new(sizeof *dispatch);
-    dispatch->loop = loop;
     dispatch->mailbox = mailbox;
-    dispatch->resolver = resolver;
-    dispatch->carriers = carriers;
+    dispatch->runner = runner;
+    dispatch->slices = slices_new(loop, runner);
     *ret_dispatch = dispatch;
     return 0;
 }
@@ -452,9 +44,148 @@ struct dispatch *dispatch_free(struct dispatch *dispatch)
 {
     if (!dispatch)
         return NULL;
-    assert(dispatch->in_flight == 0);
-    loop_clear(dispatch->loop, &dispatch->wake);
-    carriers_free(dispatch->carriers);
+    slices_free(dispatch->slices);
+    runner_free(dispatch->runner);
     free(dispatch);
     return NULL;
+}
+
+struct sibling dispatch_sibling(struct dispatch *dispatch)
+{
+    return (struct sibling){.mailbox = dispatch->mailbox, .slices = dispatch->slices};
+}
+
+void dispatch_join(struct dispatch *dispatch, const struct siblings *siblings, size_t own)
+{
+    slices_join(dispatch->slices, siblings, own);
+}
+
+void dispatch_leave(struct dispatch *dispatch)
+{
+    slices_leave(dispatch->slices);
+}
+
+struct call *dispatch_call(struct dispatch *dispatch, const struct config *config,
+                           const struct call_spec *spec, call_home_fn *home, void *ctx,
+                           size_t index)
+{
+    const struct call call = {.home = home, .ctx = ctx, .index = index};
+    return runner_start(dispatch->runner, config, spec, clock_now(), &call);
+}
+
+void dispatch_cancel(struct dispatch *dispatch, struct call *call)
+{
+    if (call->away)
+        slices_cancel(dispatch->slices, call);
+    else
+        runner_cancel(dispatch->runner, call);
+}
+
+/* ---- sharing ---- */
+
+/* Calls over HTTP/2 share a connection, so spreading them would only make more of them. */
+static bool may_be_cold(const struct planned *item)
+{
+    const struct upstream *upstream = item->call.upstream;
+    return !item->in_place && item->call.origin->tls && (!upstream || upstream->http == HTTP_1);
+}
+
+/* How many calls need a new TLS connection, about: neighbours in the plan to one origin
+ * are counted together against the connections that idle. */
+static size_t count_cold(const struct dispatch *dispatch, const struct plan *plan)
+{
+    size_t cold = 0, idle = 0;
+    const struct origin *origin = NULL;
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct planned *item = &plan->items[i];
+        if (!may_be_cold(item))
+            continue;
+        if (!origin || strcmp(origin->authority, item->call.origin->authority) != 0) {
+            origin = item->call.origin;
+            idle = runner_idle(dispatch->runner, origin);
+        }
+        if (idle > 0)
+            idle--;
+        else
+            cold++;
+    }
+    return cold;
+}
+
+static size_t count_calls(const struct plan *plan)
+{
+    size_t calls = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        calls += !plan->items[i].in_place;
+    return calls;
+}
+
+static void share_out(struct spread *spread, const struct plan *plan)
+{
+    size_t calls = count_calls(plan);
+    size_t least = calls >= WIDE ? WIDE_PART : COLD_PART;
+    if (calls < WIDE && count_cold(spread->dispatch, plan) < COLD)
+        return;
+    size_t parts = slices_hands(spread->dispatch->slices);
+    if (parts > calls / least)
+        parts = calls / least;
+    spread->slices = parts - 1; /* the owner keeps one, and what is left over */
+    spread->each = calls / parts;
+}
+
+void spread_begin(struct spread *spread, struct dispatch *dispatch, const struct config *config,
+                  const struct plan *plan)
+{
+    *spread = (struct spread){.dispatch = dispatch, .config = config};
+    if (plan->count >= COLD && slices_hands(dispatch->slices) > 1)
+        share_out(spread, plan);
+}
+
+static void close_slice(struct spread *spread)
+{
+    slice_send(spread->slice);
+    spread->slice = NULL;
+    spread->slices--;
+}
+
+struct call *spread_call(struct spread *spread, const struct call_spec *spec, call_home_fn *home,
+                         void *ctx, size_t index)
+{
+    struct dispatch *dispatch = spread->dispatch;
+    if (spread->slices > 0 && !spread->slice) {
+        spread->slice = slice_new(dispatch->slices, spread->config, spread->each);
+        if (!spread->slice)
+            spread->slices = 0;
+    }
+    if (!spread->slice)
+        return dispatch_call(dispatch, spread->config, spec, home, ctx, index);
+    const struct call handle = {.home = home, .ctx = ctx, .index = index};
+    struct call *call = slice_add(spread->slice, spec, &handle);
+    if (slice_is_full(spread->slice))
+        close_slice(spread);
+    return call;
+}
+
+void spread_end(struct spread *spread)
+{
+    if (spread->slice)
+        close_slice(spread);
+}
+
+/* ---- turning ---- */
+
+bool dispatch_turn(struct dispatch *dispatch)
+{
+    bool more = runner_turn(dispatch->runner);
+    return slices_turn(dispatch->slices) || more;
+}
+
+size_t dispatch_in_flight(const struct dispatch *dispatch)
+{
+    return runner_in_flight(dispatch->runner) + slices_away(dispatch->slices);
+}
+
+size_t dispatch_open_sockets(const struct dispatch *dispatch)
+{
+    return runner_open_sockets(dispatch->runner);
 }

@@ -484,3 +484,8 @@ size_t exchanges_idle(const struct exchanges *exchanges)
 {
     return pool_idle(exchanges->pool);
 }
+
+size_t exchanges_idle_to(const struct exchanges *exchanges, const struct origin *origin)
+{
+    return pool_idle_to(exchanges->pool, origin);
+}

@@ -1,6 +1,6 @@
 /*
- * A carrier: one HTTP/1.1 call, written and read by us on a connection that libcurl
- * made. The hot path: one send and one recv for most calls, no libcurl in between.
+ * A carrier: one HTTP/1.1 call, written and read by us. The hot path: one send and one
+ * recv for most calls, no libcurl in between.
  */
 #ifndef BACK_EXCHANGE_H
 #define BACK_EXCHANGE_H
@@ -38,5 +38,6 @@ bool exchanges_are_due(const struct exchanges *exchanges);
 
 size_t exchanges_open_sockets(const struct exchanges *exchanges);
 size_t exchanges_idle(const struct exchanges *exchanges);
+size_t exchanges_idle_to(const struct exchanges *exchanges, const struct origin *origin);
 
 #endif

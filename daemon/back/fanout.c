@@ -192,7 +192,7 @@ static void start_child(struct fanout *fanout, struct leg *leg, struct planned *
                        item->inner, arena_new(), fanout, child_done, leg);
 }
 
-static void start_leg(struct fanout *fanout, size_t index, usec_t now)
+static void start_leg(struct fanout *fanout, size_t index, usec_t now, struct spread *spread)
 {
     struct planned *item = &fanout->plan.items[index];
     struct leg *leg = &fanout->legs[index];
@@ -206,8 +206,7 @@ static void start_leg(struct fanout *fanout, size_t index, usec_t now)
     if (item->call.timeout > left)
         item->call.timeout = left;
     fanout->outstanding++;
-    leg->call = dispatch_call(fanout->engine->dispatch, fanout->config, &item->call, call_came_home,
-                              fanout, index);
+    leg->call = spread_call(spread, &item->call, call_came_home, fanout, index);
 }
 
 /* ---- the start ---- */
@@ -240,8 +239,11 @@ static void start_legs(struct fanout *fanout, const struct batch *batch,
     fanout->legs = mem_new(fanout->plan.count * sizeof *fanout->legs);
     loop_set(fanout->engine->loop, &fanout->timer, fanout->deadline, expired);
     fanout->starting = true;
+    struct spread spread;
+    spread_begin(&spread, fanout->engine->dispatch, fanout->config, &fanout->plan);
     for (size_t i = 0; i < fanout->plan.count && !fanout->job.complete; i++)
-        start_leg(fanout, i, now);
+        start_leg(fanout, i, now, &spread);
+    spread_end(&spread);
     fanout->starting = false;
     if (fanout->job.complete)
         finish(fanout);

@@ -156,8 +156,9 @@ void pool_give(struct pool *pool, struct peer *peer, struct channel *channel)
 {
     usec_t now = loop_now(pool->loop);
     assert(peer->holds > 0);
-    if (now - channel->made >= pool->limits.life || pool->limits.per_peer == 0 ||
-        pool->limits.total == 0) {
+    const struct pool_limits *limits = &pool->limits;
+    if (now - channel->made >= limits->life || channel->fd > limits->descriptor ||
+        limits->per_peer == 0 || limits->total == 0) {
         channel_close(channel);
         return;
     }
@@ -223,4 +224,14 @@ struct pool *pool_free(struct pool *pool)
 size_t pool_idle(const struct pool *pool)
 {
     return pool->idle_count;
+}
+
+size_t pool_idle_to(const struct pool *pool, const struct origin *origin)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct peer *peer = pool->buckets[i]; peer; peer = peer->next)
+            if (peer->tls == origin->tls && strcmp(peer->authority, origin->authority) == 0)
+                count += peer->idle_count;
+    return count;
 }

@@ -13,6 +13,7 @@ struct peer;
 
 struct pool_limits {
     size_t per_peer, total; /* idle connections */
+    int descriptor;         /* one with a higher number is not kept */
     usec_t idle, life;      /* how long one may be idle, and be used at all */
 };
 
@@ -40,5 +41,7 @@ struct channel *pool_take(struct pool *pool, struct peer *peer, usec_t idle);
 void pool_give(struct pool *pool, struct peer *peer, struct channel *channel);
 
 size_t pool_idle(const struct pool *pool); /* for tests and metrics */
+/* At whatever address, however trusted. Walks all peers. */
+size_t pool_idle_to(const struct pool *pool, const struct origin *origin);
 
 #endif

@@ -55,21 +55,31 @@ struct mailbox *mailbox_free(struct mailbox *mailbox)
     return NULL;
 }
 
-int mailbox_reserve(struct mailbox *mailbox)
+int mailbox_reserve_places(struct mailbox *mailbox, size_t count)
 {
     size_t places = atomic_load_explicit(&mailbox->places, memory_order_relaxed);
     do {
-        if (places >= mailbox->capacity)
+        if (count > mailbox->capacity - places)
             return MAILBOX_FULL;
-    } while (!atomic_compare_exchange_weak_explicit(&mailbox->places, &places, places + 1,
+    } while (!atomic_compare_exchange_weak_explicit(&mailbox->places, &places, places + count,
                                                     memory_order_acquire, memory_order_relaxed));
     return 0;
 }
 
+void mailbox_unreserve_places(struct mailbox *mailbox, size_t count)
+{
+    size_t before = atomic_fetch_sub_explicit(&mailbox->places, count, memory_order_release);
+    assert(before >= count);
+}
+
+int mailbox_reserve(struct mailbox *mailbox)
+{
+    return mailbox_reserve_places(mailbox, 1);
+}
+
 void mailbox_unreserve(struct mailbox *mailbox)
 {
-    size_t before = atomic_fetch_sub_explicit(&mailbox->places, 1, memory_order_release);
-    assert(before > 0);
+    mailbox_unreserve_places(mailbox, 1);
 }
 
 /* EAGAIN means the counter is full of signals already, which is as good. */

@@ -31,6 +31,9 @@ struct mailbox *mailbox_free(struct mailbox *mailbox);
  * 0 or MAILBOX_FULL. An unused place is given back with mailbox_unreserve(). */
 int must_check mailbox_reserve(struct mailbox *mailbox);
 void mailbox_unreserve(struct mailbox *mailbox);
+/* The same for several places in one step: all or none. */
+int must_check mailbox_reserve_places(struct mailbox *mailbox, size_t count);
+void mailbox_unreserve_places(struct mailbox *mailbox, size_t count);
 void mailbox_post_reserved(struct mailbox *mailbox, struct mail *mail);
 
 /* Any thread. Reserve and post in one; on MAILBOX_FULL the mail stays the caller's. */

@@ -17,6 +17,7 @@ struct query_reader {
     struct arena *arena;
     struct faults *faults;
     struct node *document, *requests;
+    bool broken; /* a member could not be read: it may have been a url */
 };
 
 static struct node *add_string(struct arena *arena, struct node *map, const char *key,
@@ -49,7 +50,9 @@ static void add_member(struct query_reader *reader, const struct inbound_member 
         const char *nearest = nearest_name(name, members, MEMBER_COUNT);
         fault_in(reader->faults, name, "there is no member \"%s\" here%s%s%s", name,
                  nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                 nearest ? "\"?" : "; use url, merge, policy, timeout, status, meta");
+                 nearest ? "\"?"
+                         : "; use url, merge, policy, timeout, status, meta; "
+                           "in a url write & as %26");
     } else if (strcmp(key, "url") == 0) {
         add_request(reader, member);
     } else if (node_get(reader->document, key)) {
@@ -70,6 +73,7 @@ static void read_members(struct query_reader *reader, const char *query, size_t 
             memchr(member.value, '\0', member.value_len)) {
             fault_in(reader->faults, arena_printf(reader->arena, "member %zu", number),
                      "its percent-encoding is broken, or it contains NUL");
+            reader->broken = true;
             continue;
         }
         add_member(reader, &member, arena_copy(reader->arena, member.name, member.name_len));
@@ -82,7 +86,7 @@ static void rename_place(struct arena *arena, struct fault *fault)
     size_t index;
     if (sscanf(fault->place, "/requests/%zu", &index) == 1)
         fault->place = arena_printf(arena, "url %zu", index + 1);
-    else if (strcmp(fault->place, "") == 0 || strcmp(fault->place, "/requests") == 0)
+    else if (strcmp(fault->place, "/requests") == 0)
         fault->place = "url";
     else if (fault->place[0] == '/')
         fault->place = fault->place + 1;
@@ -96,6 +100,12 @@ void batch_read_query(const struct config *config, const char *query, size_t len
     reader.requests = node_add(arena, reader.document, NODE_LIST);
     reader.requests->key = "requests";
     read_members(&reader, query, len);
+    if (reader.requests->count == 0) {
+        if (!reader.broken)
+            fault_in(faults, "url", "give at least one url, as in /batch?url=...");
+        *ret_batch = (struct batch){0};
+        return;
+    }
     struct fault *last = faults->last;
     batch_read_document(config, reader.document, arena, ret_batch, faults);
     for (struct fault *fault = last ? last->next : faults->first; fault; fault = fault->next)

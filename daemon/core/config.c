@@ -28,6 +28,13 @@ void config_share_gauges(struct config *config, const struct config *previous)
     }
 }
 
+void config_set_limits(const struct config *config)
+{
+    const struct upstream *upstreams = config->upstreams.items;
+    for (size_t i = 0; i < config->upstreams.count; i++)
+        gauge_set_limit(upstreams[i].in_flight, upstreams[i].max_in_flight);
+}
+
 struct config *config_ref(struct config *config)
 {
     __atomic_add_fetch(&config->references, 1, __ATOMIC_RELAXED);

@@ -45,7 +45,7 @@ struct upstream {
     const char *name;
     const char *url_text, *ca_file;
     usec_t timeout, connect_timeout, first_byte_timeout;
-    uint64_t max_in_flight;
+    uint64_t max_in_flight, max_waiting;
     int http; /* enum http_version; negotiation needs TLS, so without it HTTP_1 is meant */
     const struct node *batch_node;
     const struct node *node;
@@ -86,6 +86,9 @@ struct config *config_new(void) __attribute__((returns_nonnull));
 /* Once the upstreams are known: gauges of calls in flight, those of `previous` (may be
  * NULL) where it has an upstream of the same name. */
 void config_share_gauges(struct config *config, const struct config *previous);
+
+/* It is in force now: calls that wait for a place wait by its limits. Any thread. */
+void config_set_limits(const struct config *config);
 
 struct config *config_ref(struct config *config);   /* any thread */
 struct config *config_unref(struct config *config); /* NULL is fine; returns NULL */

@@ -47,7 +47,8 @@ static void check_workers(struct config *config, const struct node *root, struct
     uint64_t count = 0;
     if (!node || strcmp(config->workers_text, "auto") == 0)
         return;
-    if (!units_count(config->workers_text, &count) || count < 1 || count > WORKERS_MAX)
+    if (config->workers_text[0] == '0' || !units_count(config->workers_text, &count) || count < 1 ||
+        count > WORKERS_MAX)
         fault_at(faults, node, "must be \"auto\" or a number from 1 to %d, not \"%.40s\"",
                  WORKERS_MAX, config->workers_text);
     config->workers = count;
@@ -83,11 +84,11 @@ static void check_origins(const struct node *root, struct arena *arena, struct f
         const char *text = item_text(origin);
         if (!text)
             continue;
-        const char *slashes = strstr(text, "://");
-        const char *wrong = url_parse(arena, text, &url);
+        bool absolute = url_is_absolute(text);
+        const char *wrong = absolute ? url_parse(arena, text, &url) : NULL;
         if (wrong)
             fault_at(faults, origin, "%s", wrong);
-        else if (slashes && strpbrk(slashes + 3, "/?#"))
+        else if (!absolute || strpbrk(strstr(text, "://") + 3, "/?#"))
             fault_at(faults, origin,
                      "must be an origin such as \"https://app.example.com\", without a path");
     }
@@ -140,7 +141,9 @@ static void compile_url(struct upstream *upstream, struct arena *arena, struct f
     const struct node *node = node_get(upstream->node, "url");
     if (!upstream->url_text)
         return;
-    const char *wrong = url_parse(arena, upstream->url_text, &upstream->url);
+    const char *wrong = url_is_absolute(upstream->url_text)
+                            ? url_parse(arena, upstream->url_text, &upstream->url)
+                            : "must be a URL: http://host or https://host";
     if (wrong) {
         fault_at(faults, node, "%s", wrong);
         return;
@@ -179,9 +182,14 @@ static void compile_upstream_batch(struct upstream *upstream, struct arena *aren
     }
     options_read(SECTION_UPSTREAM_BATCH, node, false, &upstream->batch, arena, faults);
     const struct node *method = first_item(node, "methods");
-    for (; method; method = next_item(method))
-        if (item_text(method) && !header_method_valid(item_text(method)))
+    for (; method; method = next_item(method)) {
+        const char *text = item_text(method);
+        const char *meant = text ? header_method_meant(text) : NULL;
+        if (meant)
+            fault_at(faults, method, HEADER_METHOD_CASE, meant);
+        else if (text && !header_method_valid(text))
             fault_at(faults, method, "must be a method such as \"GET\"");
+    }
     const struct node *path = first_item(node, "paths");
     for (; path; path = next_item(path))
         if (item_text(path) && item_text(path)[0] != '/')

@@ -56,6 +56,11 @@ static void add_route(const struct config *config, const struct endpoint *endpoi
     const struct node *method = node_get(endpoint->node, "method");
     if (!endpoint->path)
         return;
+    const char *meant = header_method_meant(endpoint->method);
+    if (meant) {
+        fault_at(faults, method, HEADER_METHOD_CASE, meant);
+        return;
+    }
     if (!header_method_valid(endpoint->method) ||
         strpbrk(endpoint->method, "abcdefghijklmnopqrstuvwxyz")) {
         fault_at(faults, method, "must be a method such as \"GET\", in capitals");

@@ -35,8 +35,9 @@ static const char introduction[] =
 static const struct chapter chapters[] = {
     {SECTION_TOP, "The file", "The members at the top of the file."},
     {SECTION_LIMITS, "limits",
-     "What is beyond a limit is refused as early as possible: a request with 413, 431 or 400, an\n"
-     "upstream's reply as that call's failure, a connection by closing it."},
+     "What is beyond a limit is refused as early as possible: a request with 413, 414, 431 or "
+     "400,\n"
+     "an upstream's reply as that call's failure, a connection by closing it."},
     {SECTION_RESOLVER, "resolver", "Names are resolved by a few threads and kept for a while."},
     {SECTION_EGRESS, "egress",
      "Ad-hoc batches may name absolute URLs only at the hosts listed here: by default, at none."},
@@ -60,7 +61,7 @@ static const char *type_text(enum option_type type)
     static const char *const texts[] = {
         [OPTION_BOOL] = "true, false",  [OPTION_COUNT] = "number",    [OPTION_SIZE] = "size",
         [OPTION_DURATION] = "duration", [OPTION_STRING] = "string",   [OPTION_STRINGS] = "strings",
-        [OPTION_ENUM] = "choice",       [OPTION_NODE] = "any value",  [OPTION_SECTION] = "map",
+        [OPTION_ENUM] = "choice",       [OPTION_NODE] = "value",      [OPTION_SECTION] = "map",
         [OPTION_LIST] = "list of maps", [OPTION_MAP] = "map of maps",
     };
     return texts[type];
@@ -73,6 +74,8 @@ static void put_type(struct buffer *out, const struct option *option)
     size_t first = option->flags & OPTION_UNWRITTEN ? 1 : 0;
     if (option->type == OPTION_NODE && option->inner != SECTION_TOP)
         buffer_string(out, "`off`, map");
+    else if (option->type == OPTION_NODE)
+        buffer_string(out, option->shape);
     else if (option->type != OPTION_ENUM)
         buffer_string(out, option->flags & OPTION_NUMBER_TOO ? "number, string"
                                                              : type_text(option->type));

@@ -143,15 +143,53 @@ static void restore(struct arena *arena, struct node *node, struct json_span val
 
 /* ---- Faults ---- */
 
-static void fault_invalid(struct faults *faults, const char *data,
+/* " (line 3, column 5)" of data[offset], the column in bytes; "" when there is one line only. */
+static const char *describe_line(struct arena *arena, const char *data, size_t len, size_t offset)
+{
+    size_t line = 1;
+    size_t begin = 0;
+    if (!memchr(data, '\n', len))
+        return "";
+    for (size_t i = 0; i < offset; i++) {
+        if (data[i] == '\n') {
+            line++;
+            begin = i + 1;
+        }
+    }
+    return arena_printf(arena, " (line %zu, column %zu)", line, offset - begin + 1);
+}
+
+static const char *describe_fault(const char *data, size_t len, const struct json_verdict *verdict)
+{
+    static const char mark[] = "\xEF\xBB\xBF";
+    size_t mark_len = sizeof mark - 1;
+    if (verdict->offset == 0 && len >= mark_len && memcmp(data, mark, mark_len) == 0)
+        return "a byte order mark, which JSON does not have";
+    return json_fault_text(verdict->fault);
+}
+
+static void fault_invalid(struct faults *faults, const char *data, size_t len,
                           const struct json_verdict *verdict, unsigned depth)
 {
     const char *place = document_place(faults->arena, data, verdict->offset, depth);
     if (verdict->fault == JSON_TOO_DEEP)
         fault_in(faults, place, "more than %u lists and objects inside each other", depth);
     else
-        fault_in(faults, place, "not valid JSON at byte %zu: %s", verdict->offset,
-                 json_fault_text(verdict->fault));
+        fault_in(faults, place, "not valid JSON at byte %zu%s: %s", verdict->offset,
+                 describe_line(faults->arena, data, len, verdict->offset),
+                 describe_fault(data, len, verdict));
+}
+
+static void fault_refused(struct faults *faults, const char *data, size_t len,
+                          const struct jansson_fault *refused, unsigned depth)
+{
+    size_t offset = refused->offset < len ? refused->offset : len;
+    const char *place = document_place(faults->arena, data, offset, depth);
+    if (refused->duplicate)
+        fault_in(faults, place, "\"%.100s\" is given twice",
+                 document_last_key(faults->arena, data, offset, depth));
+    else
+        fault_in(faults, place, "%s", refused->sentence);
 }
 
 struct node *document_parse(struct arena *arena, const char *data, size_t len,
@@ -159,7 +197,7 @@ struct node *document_parse(struct arena *arena, const char *data, size_t len,
 {
     struct json_verdict verdict = json_validate(data, len, limits->depth);
     if (verdict.fault != JSON_VALID) {
-        fault_invalid(faults, data, &verdict, limits->depth);
+        fault_invalid(faults, data, len, &verdict, limits->depth);
         return NULL;
     }
     struct json_span text = {data + verdict.start, verdict.end - verdict.start};
@@ -173,9 +211,7 @@ struct node *document_parse(struct arena *arena, const char *data, size_t len,
     struct jansson_fault refused;
     struct node *root = jansson_tree(arena, copy, len, &refused);
     if (!root) {
-        size_t offset = refused.offset < len ? refused.offset : len;
-        fault_in(faults, document_place(arena, data, offset, limits->depth), "%s",
-                 refused.sentence);
+        fault_refused(faults, data, len, &refused, limits->depth);
         return NULL;
     }
     restore(arena, root, text);

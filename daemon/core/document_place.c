@@ -62,10 +62,18 @@ static void note_string(struct walk *walk, const char *begin, const char *end)
         level->key = (struct json_span){begin, (size_t)(end - begin)};
 }
 
+static char *decode_key(struct arena *arena, struct json_span key, size_t *ret_len)
+{
+    char *name = arena_alloc(arena, key.len + 1);
+    *ret_len = json_decode(key, name, key.len);
+    name[*ret_len] = '\0';
+    return name;
+}
+
 static void write_key(struct arena *arena, struct json_span key, struct buffer *out)
 {
-    char *name = arena_alloc(arena, key.len);
-    size_t len = json_decode(key, name, key.len);
+    size_t len;
+    const char *name = decode_key(arena, key, &len);
     for (size_t i = 0; i < len; i++) {
         if (name[i] == '~')
             buffer_string(out, "~0");
@@ -93,7 +101,7 @@ static const char *write_pointer(struct arena *arena, const struct walk *walk)
     return arena_copy(arena, pointer.data, pointer.len);
 }
 
-const char *document_place(struct arena *arena, const char *data, size_t offset, unsigned depth)
+static struct walk walk_to(struct arena *arena, const char *data, size_t offset, unsigned depth)
 {
     struct walk walk = {.most = depth};
     walk.levels = arena_array(arena, depth, sizeof *walk.levels);
@@ -107,5 +115,20 @@ const char *document_place(struct arena *arena, const char *data, size_t offset,
         at = skip_string(at, end);
         note_string(&walk, begin, at);
     }
+    return walk;
+}
+
+const char *document_place(struct arena *arena, const char *data, size_t offset, unsigned depth)
+{
+    struct walk walk = walk_to(arena, data, offset, depth);
     return write_pointer(arena, &walk);
+}
+
+const char *document_last_key(struct arena *arena, const char *data, size_t offset, unsigned depth)
+{
+    struct walk walk = walk_to(arena, data, offset, depth);
+    size_t len;
+    if (walk.depth == 0 || !walk.levels[walk.depth - 1].key.data)
+        return "";
+    return decode_key(arena, walk.levels[walk.depth - 1].key, &len);
 }

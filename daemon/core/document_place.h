@@ -9,4 +9,8 @@
  * with at most `depth` open lists and objects. */
 const char *document_place(struct arena *arena, const char *data, size_t offset, unsigned depth);
 
+/* The name, decoded, of the last member that was begun before data[offset] in the innermost open
+ * object; "" when there is none. The same is asked of the bytes. */
+const char *document_last_key(struct arena *arena, const char *data, size_t offset, unsigned depth);
+
 #endif

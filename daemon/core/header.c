@@ -26,7 +26,9 @@ void header_add(struct arena *arena, struct header_list *list, const char *name,
 const char *header_get(const struct header_list *list, const char *name)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (strcasecmp(list->items[i].name, name) == 0)
+        const char *candidate = list->items[i].name;
+        /* Most differ in their first letter; this bit is its case. */
+        if ((candidate[0] | ' ') == (name[0] | ' ') && strcasecmp(candidate, name) == 0)
             return list->items[i].value;
     }
     return NULL;
@@ -61,6 +63,17 @@ bool header_value_valid(const char *value, size_t len)
 bool header_method_valid(const char *method)
 {
     return header_name_valid(method) && strlen(method) <= METHOD_MAX;
+}
+
+const char *header_method_meant(const char *method)
+{
+    static const char *const standard[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                           "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+    for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++) {
+        if (strcasecmp(method, standard[i]) == 0)
+            return strcmp(method, standard[i]) == 0 ? NULL : standard[i];
+    }
+    return NULL;
 }
 
 static bool is_listed(const char *name, const char *const *names, size_t count)

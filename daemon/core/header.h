@@ -27,6 +27,10 @@ bool header_name_valid(const char *name);
 bool header_value_valid(const char *value, size_t len);
 /* An upper-case-or-any token of at most 32 characters. */
 bool header_method_valid(const char *method);
+/* The standard method that differs from `method` in the case of its letters only, or NULL.
+ * Methods are case-sensitive (RFC 9110 9.1), so it was probably meant. */
+const char *header_method_meant(const char *method);
+#define HEADER_METHOD_CASE "methods are case-sensitive; did you mean \"%s\"?"
 
 /* Fields nobody may set on an upstream call: hop-by-hop (RFC 9110 7.6.1), those
  * the carrier writes itself (Host, Content-Length, ...), and claims about the

@@ -79,6 +79,7 @@ struct node *jansson_tree(struct arena *arena, const char *data, size_t len,
     if (!value) {
         *ret_fault = (struct jansson_fault){
             .sentence = describe(arena, &error),
+            .duplicate = json_error_code(&error) == json_error_duplicate_key,
             .offset = error.position > 0 ? (size_t)error.position : 0,
         };
         return NULL;
@@ -86,4 +87,9 @@ struct node *jansson_tree(struct arena *arena, const char *data, size_t len,
     struct node *root = copy_value(arena, NULL, value);
     json_decref(value);
     return root;
+}
+
+const char *document_library_version(void)
+{
+    return jansson_version_str();
 }

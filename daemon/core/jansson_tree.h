@@ -3,12 +3,15 @@
 #ifndef CORE_JANSSON_TREE_H
 #define CORE_JANSSON_TREE_H
 
+#include <stdbool.h>
+
 #include "core/node.h"
 
 /* What jansson refused, and the byte behind which it noticed. */
 struct jansson_fault {
     const char *sentence;
     size_t offset;
+    bool duplicate; /* a member is given twice: the one whose name ends at `offset` */
 };
 
 /* A tree of any one value, members in the order of the text; numbers have no text yet,
@@ -16,5 +19,8 @@ struct jansson_fault {
  * a number or a string that jansson cannot hold. The caller has bounded the depth. */
 struct node *jansson_tree(struct arena *arena, const char *data, size_t len,
                           struct jansson_fault *ret_fault);
+
+/* "2.14": the jansson that runs. */
+const char *document_library_version(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include "core/decimal.h"
 #include "core/problem.h"
 #include "core/reply_fields.h"
+#include "json/utf8.h"
 #include "json/write.h"
 
 static bool shows_reply(const struct part *part)
@@ -93,6 +94,18 @@ static void put_headers(const struct job *job, const struct outcome *outcome, st
     buffer_byte(out, '}');
 }
 
+/* One that is not cannot be a JSON string without being altered. */
+static bool is_utf8(const char *data, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        struct utf8_step step = utf8_step(data + i, len - i);
+        if (step.kind != UTF8_GOOD)
+            return false;
+        i += step.len;
+    }
+    return true;
+}
+
 static void put_body(const struct part *part, struct buffer *out)
 {
     const struct outcome *outcome = &part->outcome;
@@ -104,7 +117,7 @@ static void put_body(const struct part *part, struct buffer *out)
     buffer_string(out, ",\"body\":");
     if (media == MEDIA_JSON)
         json_splice(out, part->value);
-    else if (media == MEDIA_TEXT)
+    else if (media == MEDIA_TEXT && is_utf8(outcome->body, outcome->body_len))
         json_put_string(out, outcome->body, outcome->body_len);
     else
         json_put_base64url(out, outcome->body, outcome->body_len);

@@ -8,7 +8,8 @@
 /* {"responses":[...]} in declared order. */
 void merge_write_envelope(const struct job *job, struct buffer *out);
 
-/* One part as an envelope item {"id","status","headers","body"}. */
+/* One part as an envelope item {"id","status","headers","body"}. The body is a JSON value as
+ * it came, a string when it is text/... in UTF-8, base64url when it is anything else. */
 void merge_write_envelope_item(const struct job *job, const struct part *part, struct buffer *out);
 
 /* The status an item shows: the reply's, or that of the part's failure when there is

@@ -63,9 +63,9 @@ static const char *wanted_text(enum option_type type)
     case OPTION_COUNT:
         return "a whole number";
     case OPTION_SIZE:
-        return "a size such as \"8MiB\"";
+        return "a size: a number, or one with KiB, MiB or GiB";
     case OPTION_DURATION:
-        return "a duration such as \"300ms\"";
+        return "a duration: a number with ms, s or m, such as \"300ms\"";
     case OPTION_STRINGS:
         return "a string or a list of strings";
     default:
@@ -79,6 +79,15 @@ static void fault_kind(const struct option *option, const struct node *node, str
     bool scalar = node->kind == NODE_NUMBER || node->kind == NODE_BOOL || node->kind == NODE_NULL;
     fault_at(faults, node, "must be %s, not %s%s", wanted_text(option->type),
              node_kind_text(node->kind), unquoted && scalar && node->file ? " (quote it)" : "");
+}
+
+static void fault_count(const struct option *option, const struct node *node, struct faults *faults)
+{
+    char range[RANGE_TEXT_MAX];
+    option_range_text(option, range, sizeof(range));
+    const char *got = node->kind == NODE_NUMBER ? node->text : node_kind_text(node->kind);
+    fault_at(faults, node, "must be %s%s%s, not %.40s", wanted_text(option->type),
+             *range ? " from " : "", range, got);
 }
 
 static bool parse_number(enum option_type type, const char *text, uint64_t *ret_value)
@@ -95,8 +104,14 @@ static void read_number(const struct option *option, const struct node *node, ui
 {
     uint64_t value;
     char range[RANGE_TEXT_MAX];
-    bool as_string = option->type != OPTION_COUNT && node->kind == NODE_STRING;
-    if (node->kind != NODE_NUMBER && !as_string) {
+    if (option->type == OPTION_COUNT) {
+        if (node->kind == NODE_NUMBER && units_count(node->text, &value) && in_range(option, value))
+            *field = value;
+        else
+            fault_count(option, node, faults);
+        return;
+    }
+    if (node->kind != NODE_NUMBER && node->kind != NODE_STRING) {
         fault_kind(option, node, faults);
         return;
     }
@@ -184,8 +199,38 @@ static bool find_enum(const struct option *option, const char *text, int *ret_in
     return false;
 }
 
+/* Choices that people know from elsewhere and may look for here. */
+static const struct {
+    enum option_section section;
+    const char *option, *choice;
+} missing_choices[] = {
+    {SECTION_BATCH, "merge", "deep"},     {SECTION_BATCH, "merge", "patch"},
+    {SECTION_BATCH, "merge", "coalesce"}, {SECTION_BATCH, "policy", "any"},
+    {SECTION_BATCH, "policy", "race"},    {SECTION_BATCH, "policy", "atLeast"},
+};
+
+/* The choice in question: a string, or a map of one member ({"atLeast": 2}). NULL: neither, or
+ * one that nobody offers. */
+static const char *missing_choice(const struct option *option, const struct node *node)
+{
+    const char *choice = node->kind == NODE_STRING                    ? node->text
+                         : node->kind == NODE_MAP && node->count == 1 ? node->first->key
+                                                                      : NULL;
+    for (size_t i = 0; choice && i < sizeof(missing_choices) / sizeof(missing_choices[0]); i++)
+        if (missing_choices[i].section == option->section &&
+            strcmp(missing_choices[i].option, option->name) == 0 &&
+            strcmp(missing_choices[i].choice, choice) == 0)
+            return choice;
+    return NULL;
+}
+
 static void fault_enum(const struct option *option, const struct node *node, struct faults *faults)
 {
+    const char *missing = missing_choice(option, node);
+    if (missing) {
+        fault_at(faults, node, "\"%s\" cannot be used: this version does not have it", missing);
+        return;
+    }
     const char *name, *after;
     size_t len, after_len;
     char choices[RANGE_TEXT_MAX * 2] = "";

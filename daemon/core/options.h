@@ -60,6 +60,7 @@ struct option {
     const char *fallback; /* as one would write it; NULL: none */
     uint64_t min, max; /* counts, sizes, durations (us), lengths of strings and lists; 0 0: free */
     const char *names; /* OPTION_ENUM: "a|b|c" */
+    const char *shape; /* OPTION_NODE without `inner`: what it is, for the reference */
     enum option_section inner; /* OPTION_SECTION, OPTION_LIST, OPTION_MAP */
     unsigned flags;
     const char *text; /* one sentence for the reference */

@@ -73,6 +73,18 @@ static size_t collect_names(enum option_section section, bool document, const ch
     return found;
 }
 
+/* A batch in the configuration is part of an endpoint, so the endpoint's members count too. */
+static bool is_config_only(enum option_section section, const char *name)
+{
+    size_t count;
+    const struct option *rows =
+        options_of(section == SECTION_BATCH ? SECTION_ENDPOINT : section, &count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return (rows[i].flags & OPTION_CONFIG_ONLY) != 0;
+    return false;
+}
+
 static void fault_unknown(const struct reading *reading, enum option_section section,
                           const struct node *member)
 {
@@ -83,6 +95,11 @@ static void fault_unknown(const struct reading *reading, enum option_section sec
                          refusals[i].why);
             return;
         }
+    if (reading->document && is_config_only(section, member->key)) {
+        fault_at_key(reading->faults, member, "\"%s\" is possible only in the configuration",
+                     member->key);
+        return;
+    }
     size_t count = collect_names(section, reading->document, names);
     const char *nearest = nearest_name(member->key, names, count);
     if (nearest)

@@ -29,6 +29,17 @@ void outcome_done(struct outcome *outcome)
     *outcome = (struct outcome){.code = OUTCOME_NONE};
 }
 
+void outcome_cancel(struct outcome *outcome)
+{
+    struct outcome ended = outcome_take(outcome);
+    *outcome = (struct outcome){
+        .code = OUTCOME_CANCELLED,
+        .elapsed = ended.elapsed,
+        .attempts = ended.attempts,
+    };
+    outcome_done(&ended);
+}
+
 struct outcome outcome_take(struct outcome *outcome)
 {
     struct outcome taken = *outcome;

@@ -35,6 +35,8 @@ struct outcome {
 
 /* Frees what it holds and makes it OUTCOME_NONE. */
 void outcome_done(struct outcome *outcome);
+/* Makes what has ended OUTCOME_CANCELLED; what it cost stays. */
+void outcome_cancel(struct outcome *outcome);
 /* Moves: the source is OUTCOME_NONE afterwards. */
 struct outcome outcome_take(struct outcome *outcome);
 

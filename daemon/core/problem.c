@@ -116,12 +116,21 @@ void problem_write(struct buffer *out, unsigned status, const char *detail,
     buffer_byte(out, '}');
 }
 
+/* A status says more than that there was one. */
+static void put_sentence(struct buffer *out, const struct part *part)
+{
+    if (part->failure == OUTCOME_UPSTREAM_STATUS)
+        buffer_printf(out, "the upstream answered %u", part->outcome.status);
+    else
+        buffer_string(out, outcome_sentence(part->failure));
+}
+
 /* "SENTENCE: DETAIL", as a JSON string. */
 static void put_detail(struct buffer *out, const struct part *part)
 {
     scope_buffer struct buffer text;
     buffer_init(&text, TEXT_MAX);
-    buffer_string(&text, outcome_sentence(part->failure));
+    put_sentence(&text, part);
     if (part->outcome.detail) {
         buffer_string(&text, ": ");
         buffer_string(&text, part->outcome.detail);
@@ -178,9 +187,10 @@ void problem_write_job(struct buffer *out, unsigned status, const struct job *jo
 {
     scope_buffer struct buffer detail;
     buffer_init(&detail, TEXT_MAX);
-    if (job->decider)
-        buffer_printf(&detail, "request \"%s\": %s", job->decider->request->id,
-                      outcome_sentence(job->decider->failure));
+    if (job->decider) {
+        buffer_printf(&detail, "request \"%s\": ", job->decider->request->id);
+        put_sentence(&detail, job->decider);
+    }
     buffer_byte(&detail, '\0');
     open_problem(out, status, job->decider ? detail.data : NULL);
     buffer_string(out, ",\"errors\":");

@@ -23,7 +23,13 @@ static const char *const not_passed[] = {
 };
 
 static const char *const the_origins[] = {
-    "Date", "Server", "Via", "Alt-Svc", "Strict-Transport-Security", "Clear-Site-Data",
+    "Date",
+    "Server",
+    "Via",
+    "Aggregate-Status",
+    "Alt-Svc",
+    "Strict-Transport-Security",
+    "Clear-Site-Data",
 };
 
 struct named {

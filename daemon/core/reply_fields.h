@@ -23,8 +23,8 @@ struct reply_fields {
 struct reply_fields reply_fields_read(const struct outcome *outcome, struct arena *arena);
 
 /* True for what a reply passed on whole must not carry although it is end-to-end: the
- * daemon's own fields (Date, Server, Via), and what speaks for the origin it comes
- * from, because that is the daemon's now (CORS, HSTS, Alt-Svc, Clear-Site-Data). */
+ * daemon's own fields (Date, Server, Via, Aggregate-Status), and what speaks for the origin it
+ * comes from, because that is the daemon's now (CORS, HSTS, Alt-Svc, Clear-Site-Data). */
 bool reply_field_is_the_origins(const struct reply_field *field);
 
 #endif

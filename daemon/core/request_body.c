@@ -87,6 +87,21 @@ static void check_method(struct compiler *compiler, const struct request *reques
              "a %s request has no body; name another method", request->method);
 }
 
+/* Shallow and concat leave out what has another type, so a wrong one would never be seen. */
+static void compile_fallback(struct compiler *compiler, struct request *request)
+{
+    const struct node *node = request->default_node;
+    int merge = compiler->batch->merge;
+    if (merge == MERGE_SHALLOW && node->kind != NODE_MAP)
+        fault_at(compiler->faults, node, "merge: shallow needs an object here, not %s",
+                 node_kind_text(node->kind));
+    if (merge == MERGE_CONCAT && node->kind != NODE_LIST)
+        fault_at(compiler->faults, node, "merge: concat needs an array here, not %s",
+                 node_kind_text(node->kind));
+    request->fallback = json_bytes(compiler, node, &request->fallback_len);
+    request->optional = true;
+}
+
 void request_compile_body(struct compiler *compiler, struct request *request)
 {
     if (request->body_node && request->body_base64)
@@ -98,8 +113,6 @@ void request_compile_body(struct compiler *compiler, struct request *request)
         compile_base64(compiler, request);
     if (request->body_node || request->body_base64)
         check_method(compiler, request);
-    if (request->default_node) {
-        request->fallback = json_bytes(compiler, request->default_node, &request->fallback_len);
-        request->optional = true;
-    }
+    if (request->default_node)
+        compile_fallback(compiler, request);
 }

@@ -35,13 +35,27 @@ static bool is_id(const char *id)
     return true;
 }
 
+static bool is_supported(const char *method)
+{
+    return strcmp(method, "CONNECT") != 0 && strcmp(method, "TRACE") != 0;
+}
+
+bool request_method_sound(const struct request *request)
+{
+    return header_method_valid(request->method) && is_supported(request->method);
+}
+
+/* In a document a method in another case is left to the upstream's list, which has none. */
 static void check_method(struct compiler *compiler, const struct request *request)
 {
     const struct node *place = request_member(request, "method");
+    const char *meant = compiler->document ? NULL : header_method_meant(request->method);
     if (!header_method_valid(request->method))
         fault_at(compiler->faults, place, "a method is a word such as GET or POST");
-    else if (strcmp(request->method, "CONNECT") == 0 || strcmp(request->method, "TRACE") == 0)
+    else if (!is_supported(request->method))
         fault_at(compiler->faults, place, "%s is not supported", request->method);
+    else if (meant)
+        fault_at(compiler->faults, place, HEADER_METHOD_CASE, meant);
 }
 
 /* ---- success ---- */

@@ -9,6 +9,9 @@
 #include "core/faults.h"
 #include "core/request.h"
 
+/* Of one request, the batch's included; their bytes are bounded by limits.requestHeader. */
+#define REQUEST_FIELDS_MAX 100
+
 struct compiler {
     const struct config *config;
     struct batch *batch;
@@ -36,6 +39,8 @@ void request_read_shared_headers(struct compiler *compiler);
 /* request_body.c: body, body_data, fallback; after the headers. */
 void request_compile_body(struct compiler *compiler, struct request *request);
 
+/* False when the method alone has been a fault already. */
+bool request_method_sound(const struct request *request);
 /* Where a request says `name`, or the request when it does not. */
 const struct node *request_member(const struct request *request, const char *name);
 

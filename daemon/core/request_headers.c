@@ -4,6 +4,7 @@
  * the body; so does Accept-Encoding, since whoever decodes replies must say
  * what it can decode.
  */
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -44,6 +45,37 @@ static void read_header(struct compiler *compiler, const struct node *node,
         header_add(compiler->arena, list, node->key, trim(compiler->arena, node));
 }
 
+/* As they are sent. */
+static size_t field_size(const struct header *header)
+{
+    return strlen(header->name) + strlen(header->value) + strlen(": \r\n");
+}
+
+/* What goes out for each request is bounded like what may come in. False with a fault. */
+static bool check_size(struct compiler *compiler, size_t count, size_t size,
+                       const struct node *place)
+{
+    uint64_t most = compiler->config->limits.request_header;
+    if (count > REQUEST_FIELDS_MAX)
+        fault_at(compiler->faults, place, "a request has at most %d header fields, not %zu",
+                 REQUEST_FIELDS_MAX, count);
+    else if (size > most)
+        fault_at(compiler->faults, place,
+                 "the fields of a request have at most limits.requestHeader (%llu) bytes, not %zu",
+                 (unsigned long long)most, size);
+    else
+        return true;
+    return false;
+}
+
+static size_t total_size(const struct header_list *list)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < list->count; i++)
+        size += field_size(&list->items[i]);
+    return size;
+}
+
 static struct header_list read_headers(struct compiler *compiler, const struct node *map)
 {
     struct header_list list = {0};
@@ -54,9 +86,12 @@ static struct header_list read_headers(struct compiler *compiler, const struct n
                  node_kind_text(map->kind));
         return list;
     }
+    if (!check_size(compiler, map->count, 0, map))
+        return list; /* unread: looking for names given twice takes the square of the count */
     for (const struct node *node = map->first; node; node = node->next)
         read_header(compiler, node, &list);
-    return list;
+    return check_size(compiler, list.count, total_size(&list), map) ? list
+                                                                    : (struct header_list){0};
 }
 
 void request_read_shared_headers(struct compiler *compiler)
@@ -125,10 +160,18 @@ static void compile_forward(struct compiler *compiler, struct request *request)
 void request_compile_headers(struct compiler *compiler, struct request *request)
 {
     struct header_list own = read_headers(compiler, request->headers_node);
+    size_t count = own.count;
+    size_t size = total_size(&own);
     for (size_t i = 0; i < compiler->shared.count; i++) {
-        if (!header_get(&own, compiler->shared.items[i].name))
-            take_header(compiler, request, &compiler->shared.items[i]);
+        const struct header *shared = &compiler->shared.items[i];
+        if (header_get(&own, shared->name))
+            continue;
+        take_header(compiler, request, shared);
+        count++;
+        size += field_size(shared);
     }
+    if (own.count > 0) /* otherwise they are the batch's own, which were checked */
+        (void)check_size(compiler, count, size, request->headers_node);
     for (size_t i = 0; i < own.count; i++)
         take_header(compiler, request, &own.items[i]);
     if (compiler->forward)

@@ -54,7 +54,7 @@ static void check_upstream_policy(struct compiler *compiler, const struct reques
                           "upstream \"%s\" is closed to batches", upstream->name);
         return;
     }
-    if (header_method_valid(request->method) && !has_string(&policy->methods, request->method))
+    if (request_method_sound(request) && !has_string(&policy->methods, request->method))
         fault_with_status(compiler->faults, request_member(request, "method"), FORBIDDEN,
                           "upstream \"%s\" does not allow %s in batches", upstream->name,
                           request->method);
@@ -73,7 +73,7 @@ static void check_endpoint(struct compiler *compiler, const struct request *requ
         routes_find(compiler->config->routes, request->method, request->url, strlen(request->url));
     if (!match.allow)
         fault_at(compiler->faults, place, "no endpoint has this path; was an upstream meant?");
-    else if (!match.endpoint)
+    else if (!match.endpoint && request_method_sound(request))
         fault_at(compiler->faults, place, "the endpoint with this path answers %s, not %s",
                  match.allow, request->method);
 }

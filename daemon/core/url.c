@@ -251,6 +251,12 @@ static size_t scheme_length(const char *text, bool *ret_tls)
     return strncasecmp(text, "http://", strlen("http://")) == 0 ? strlen("http://") : 0;
 }
 
+bool url_is_absolute(const char *text)
+{
+    bool tls;
+    return scheme_length(text, &tls) > 0;
+}
+
 const char *url_parse(struct arena *arena, const char *text, struct url *ret_url)
 {
     struct url url = {0};

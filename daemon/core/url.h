@@ -28,6 +28,9 @@ struct url {
  * empty host, too long, a '.' or '..' path segment. */
 const char *url_parse(struct arena *arena, const char *text, struct url *ret_url);
 
+/* True when it begins like one: with http:// or https://. */
+bool url_is_absolute(const char *text);
+
 /* Judges an origin-form target ("/path?query") by the same rules; NULL when fine.
  * The characters RFC 3986 forbids are refused except '[', ']' and '|' in the query;
  * '%' must begin a triplet. A path whose decoded form has a segment '.' or '..'

@@ -358,3 +358,8 @@ struct node *yaml_parse(struct arena *arena, const char *file, const char *data,
     }
     return reader->root;
 }
+
+const char *yaml_library_version(void)
+{
+    return yaml_get_version_string();
+}

@@ -18,4 +18,7 @@
 struct node *yaml_parse(struct arena *arena, const char *file, const char *data, size_t len,
                         struct faults *faults);
 
+/* "0.2.5": the libyaml that runs. */
+const char *yaml_library_version(void);
+
 #endif

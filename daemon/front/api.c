@@ -49,9 +49,12 @@ static struct answer *answer_options(const struct inbound *inbound, const char *
     return answer;
 }
 
-static struct answer *answer_wrong_method(const char *allow)
+static struct answer *answer_wrong_method(const char *method, const char *allow)
 {
-    struct answer *answer = answer_problem(405, "the method is not allowed here");
+    scope_arena struct arena *arena = arena_new();
+    const char *detail =
+        arena_printf(arena, "%s is not allowed here; what is: %s, OPTIONS", method, allow);
+    struct answer *answer = answer_problem(405, detail);
     answer_add_header(answer, "Allow", allow);
     return answer;
 }
@@ -76,7 +79,7 @@ static struct answer *answer_batch_head(const struct inbound *inbound)
     if (strcmp(inbound->method, "OPTIONS") == 0)
         return answer_options(inbound, BATCH_METHODS);
     if (!is_one_of(inbound->method, methods, sizeof methods / sizeof *methods))
-        return answer_wrong_method(BATCH_METHODS);
+        return answer_wrong_method(inbound->method, BATCH_METHODS);
     if (is_multipart(inbound))
         return answer_problem(415, "a batch must be JSON, not multipart");
     return NULL;
@@ -94,7 +97,7 @@ struct answer *api_answer_head(const struct config *config, struct inbound *inbo
         return NULL;
     if (strcmp(inbound->method, "OPTIONS") == 0)
         return answer_options(inbound, inbound->route.allow);
-    return answer_wrong_method(inbound->route.allow);
+    return answer_wrong_method(inbound->method, inbound->route.allow);
 }
 
 static void read_document(const struct config *config, const struct inbound *inbound,

@@ -131,17 +131,38 @@ static struct verdict check_host_field(const struct head *head, const struct sum
         return refuse_broken("Host is missing");
     if (found->hosts == 1 && host_name(found->host, &name) == 0)
         return refuse_broken("Host must be a name or an address, with a port or without");
+    if (head->authority && strchr(head->authority, '@'))
+        return refuse_broken("the request target must not have user information");
+    if (head->authority && host_name(head->authority, &name) == 0)
+        return refuse_broken("the request target must have a name or an address as its host");
     return fine;
 }
 
 static struct verdict check_target(const char *target)
 {
     if (target[0] != '/')
-        return refuse_broken("the request target must be a path that begins with '/'");
+        return refuse_broken(
+            "the request target must be a path that begins with '/' or an http URL");
     if (strstr(target, "%00"))
         return refuse_broken("the request target has an encoded NUL");
     const char *wrong = url_check_target(target, strlen(target));
     return wrong ? refuse_broken(wrong) : fine;
+}
+
+/* RFC 9112 3.2.2. An https URL is not ours: no connection here is a secured one. */
+void target_take_apart(struct arena *arena, const char *target, const char **ret_authority,
+                       const char **ret_path)
+{
+    const char *scheme = "http://";
+    *ret_authority = NULL;
+    *ret_path = target;
+    if (strncasecmp(target, scheme, strlen(scheme)) != 0)
+        return;
+    const char *authority = target + strlen(scheme);
+    size_t len = strcspn(authority, "/?#");
+    const char *path = authority + len;
+    *ret_authority = arena_copy(arena, authority, len);
+    *ret_path = *path == '/' ? path : arena_printf(arena, "/%s", path);
 }
 
 struct verdict check_message(const struct head *head, struct body_framing *ret_framing)
@@ -179,9 +200,15 @@ static bool same_name(const char *name, size_t len, const char *listed)
     return wanted_len == len && strncasecmp(name, wanted, len) == 0;
 }
 
+/* Whom the request is for, or NULL. */
+static const char *named_host(const struct head *head)
+{
+    return head->authority ? head->authority : header_get(head->fields, "Host");
+}
+
 struct verdict check_host(const struct head *head, const struct strings *hosts)
 {
-    const char *host = header_get(head->fields, "Host");
+    const char *host = named_host(head);
     const char *name = "";
     if (hosts->count == 0)
         return fine;
@@ -247,7 +274,7 @@ struct verdict check_origin(const struct head *head, const struct strings *origi
         *ret_allowed = listed;
         return fine;
     }
-    if (origin && !is_own_origin(origin, header_get(head->fields, "Host")))
+    if (origin && !is_own_origin(origin, named_host(head)))
         return refuse(403, "pages of this Origin are not allowed to ask here");
     if (site && (strcasecmp(site, "cross-site") == 0 || strcasecmp(site, "same-site") == 0))
         return refuse(403, "pages of other sites are not allowed to ask here");

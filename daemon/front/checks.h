@@ -18,7 +18,8 @@
 struct head {
     const char *method;
     const char *version;              /* "HTTP/1.1" */
-    const char *target;               /* raw, as it was sent */
+    const char *target;               /* path and query, raw, as they were sent */
+    const char *authority;            /* of a target in absolute form: counts instead of Host */
     const struct header_list *fields; /* all of them, duplicates too, in order */
 };
 
@@ -34,6 +35,12 @@ struct body_framing {
     uint64_t length; /* without chunked; 0: no body */
     bool expects_continue;
 };
+
+/* Takes apart a target in absolute form ("http://host/path?query"): its authority, and its
+ * path and query, which begin with '/'. Any other target is its own path, and *ret_authority
+ * is NULL. Judges nothing; the results are borrowed or from the arena. */
+void target_take_apart(struct arena *arena, const char *target, const char **ret_authority,
+                       const char **ret_path);
 
 /* Method, target, field names, Host, Content-Length, Transfer-Encoding, Expect. */
 struct verdict check_message(const struct head *head, struct body_framing *ret_framing);

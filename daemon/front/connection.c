@@ -7,6 +7,10 @@
  * until the client leaves. While a request is suspended libmicrohttpd looks at
  * nothing, and this watch is all there is.
  *
+ * libmicrohttpd does not notice the end of the stream when it came together with
+ * a request, so it is our deadlines that end such a connection. They leave time to
+ * read what came before the end, all of which is here already.
+ *
  * Invariant: the watch is gone before libmicrohttpd closes the descriptor
  * (its end-of-connection call comes before the close).
  */
@@ -30,6 +34,11 @@ enum { LAST_WORDS_MAX = 4096 };
 
 #define DRAIN_GRACE (100 * USEC_PER_MSEC) /* for a request that is already on its way */
 #define LINGER_TIME (2 * USEC_PER_SEC)
+
+/* For a client that has closed its side: for requests that are read already, and for
+ * the rest of one that the socket still holds. */
+#define GONE_GRACE     (10 * USEC_PER_MSEC)
+#define GONE_READ_TIME (1 * USEC_PER_SEC)
 
 struct connection *connection_of(struct MHD_Connection *mhd)
 {
@@ -92,7 +101,7 @@ static void deadline_passed(struct timer *timer)
         return;
     }
     bool unanswered = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
-    if (unanswered)
+    if (unanswered && !connection->gone)
         send_last_words(connection, 408, "the request did not arrive in time");
     shutdown(connection->fd, SHUT_RDWR); /* libmicrohttpd notices and closes */
 }
@@ -103,6 +112,24 @@ static void set_deadline(struct connection *connection, usec_t at)
     if (at == USEC_NEVER || (connection->timer.position != 0 && connection->timer.at <= at))
         return;
     loop_set(connection->front->loop, &connection->timer, at, deadline_passed);
+}
+
+static usec_t earlier(usec_t one, usec_t other)
+{
+    return one < other ? one : other;
+}
+
+static usec_t gone_time(const struct connection *connection, usec_t span)
+{
+    switch (connection->phase) {
+    case CONNECTION_HEAD:
+    case CONNECTION_BODY:
+        return earlier(span, GONE_READ_TIME);
+    case CONNECTION_IDLE:
+        return earlier(span, GONE_GRACE);
+    default:
+        return span;
+    }
 }
 
 static usec_t phase_time(const struct connection *connection)
@@ -128,26 +155,19 @@ static usec_t phase_time(const struct connection *connection)
     return USEC_NEVER;
 }
 
-/* libmicrohttpd takes the end of the stream inside a request for a pause. */
-static void end_if_unfinished(struct connection *connection)
-{
-    if (connection->gone &&
-        (connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY))
-        shutdown(connection->fd, SHUT_RDWR);
-}
-
 void connection_enter(struct connection *connection, enum connection_phase phase)
 {
     connection->phase = phase;
-    end_if_unfinished(connection);
     usec_t span = phase_time(connection);
+    if (connection->gone)
+        span = gone_time(connection, span);
     usec_t now = loop_now(connection->front->loop);
     set_deadline(connection, span < USEC_NEVER - now ? now + span : USEC_NEVER);
 }
 
-void connection_refuse(struct connection *connection)
+void connection_refuse(struct connection *connection, unsigned status, const char *detail)
 {
-    send_last_words(connection, 413, "the request's body is larger than allowed");
+    send_last_words(connection, status, detail);
     connection_enter(connection, CONNECTION_LINGER);
 }
 
@@ -165,7 +185,10 @@ static void side_closed(struct watch *watch, uint32_t events)
         return;
     connection->gone = true;
     connection->front->client_left(connection);
-    end_if_unfinished(connection);
+    usec_t span = gone_time(connection, USEC_NEVER);
+    if (span != USEC_NEVER)
+        set_deadline(connection,
+                     earlier(connection->deadline, loop_now(connection->front->loop) + span));
 }
 
 struct connection *connection_open(struct front *front, struct MHD_Connection *mhd)

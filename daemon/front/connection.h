@@ -4,6 +4,11 @@
  * under way on it. libmicrohttpd owns the descriptor; we only watch it, write a
  * last reply that libmicrohttpd cannot write any more, and shut it down.
  * All on the owning thread.
+ *
+ * A client that closes its side (a half-close; it cannot be told from leaving) still
+ * gets the replies that are available at once to what it has sent, and then the
+ * connection ends. Work that needs upstreams is cancelled: nobody may be there to
+ * read its reply.
  */
 #ifndef FRONT_CONNECTION_H
 #define FRONT_CONNECTION_H
@@ -16,13 +21,17 @@
 struct exchange;
 struct connection;
 
+/* Of a connection's memory: status line, libmicrohttpd's own fields, read-ahead. */
+#define FRONT_SPARE 4096
+
 /* What the connections of one thread share. */
 struct front {
     struct loop *loop;
     const struct fanout_engine *engine;
     struct config *config; /* in force now; a reference of its own */
     struct connection *first;
-    size_t count; /* of connections */
+    size_t count;  /* of connections */
+    size_t memory; /* libmicrohttpd's for each of them */
     bool draining;
     bool due; /* libmicrohttpd has work that its descriptor does not show */
     void (*client_left)(struct connection *connection);
@@ -45,7 +54,7 @@ struct connection {
     struct exchange *exchange; /* NULL between two */
     enum connection_phase phase;
     int fd;             /* libmicrohttpd's */
-    bool gone;          /* the client has closed its side */
+    bool gone;          /* the client has closed its side, or all; see connection.c */
     usec_t deadline;    /* of the phase */
     uint64_t taken;     /* of the reply, as of the last look; see connection.c */
     struct timer timer; /* fires at the deadline or before: then it is set anew */
@@ -61,10 +70,10 @@ struct connection *connection_of(struct MHD_Connection *mhd);
 /* Enters a phase and sets its deadline by the limits in force. */
 void connection_enter(struct connection *connection, enum connection_phase phase);
 
-/* Answers a request with 413 while it is still being sent, past libmicrohttpd, which
- * cannot reply in the middle. Nothing else may have been sent for it. What the client
- * goes on sending must be read for a moment, or the reply is lost to a reset. */
-void connection_refuse(struct connection *connection);
+/* Answers a request while it is still being sent, past libmicrohttpd, which cannot reply
+ * in the middle. Nothing else may have been sent for it. What the client goes on sending
+ * must be read for a moment, or the reply is lost to a reset. */
+void connection_refuse(struct connection *connection, unsigned status, const char *detail);
 
 /* While the daemon stops, what is not in use gets only a moment more. */
 void connection_hasten(struct connection *connection);

@@ -26,18 +26,24 @@
 #include "front/checks.h"
 #include "front/reply.h"
 
+#define NUMBER_AS_WRITTEN(number) #number
+#define NUMBER(number)            NUMBER_AS_WRITTEN(number)
+
+enum { FIELD_RECORD = 64 }; /* libmicrohttpd's bookkeeping of a field or query member */
+
 struct exchange {
     struct connection *connection;
     struct config *config; /* the one it began with */
     struct arena *arena;   /* NULL once the fan-out has it */
     struct inbound *inbound;
     struct buffer body;
-    uint64_t received; /* of the body, kept or dropped */
+    uint64_t received;  /* of the body, kept or dropped */
+    size_t head_memory; /* of the connection's, for the request's head */
     struct fanout *fanout;
     struct answer *answer;
     const char *allow_origin; /* lives in config */
     bool head_seen, begun, suspended, close;
-    bool refused; /* with 413, before its end; nothing more is said */
+    bool refused; /* before its end; nothing more is said */
 };
 
 static void exchange_free(struct exchange *exchange)
@@ -54,6 +60,30 @@ static void exchange_free(struct exchange *exchange)
     free(exchange);
 }
 
+/* ---- the request line ---- */
+
+static size_t query_members(const char *query)
+{
+    size_t count = query[0] != '\0';
+    for (const char *mark = strchr(query, '&'); mark; mark = strchr(mark + 1, '&'))
+        count++;
+    return count;
+}
+
+static void refuse(struct exchange *exchange, unsigned status, const char *detail)
+{
+    exchange->refused = true;
+    buffer_done(&exchange->body);
+    connection_refuse(exchange->connection, status, detail);
+}
+
+static void set_target(struct inbound *inbound, const char *path)
+{
+    const char *mark = strchr(path, '?');
+    inbound->target = path;
+    inbound->query = mark ? mark + 1 : "";
+}
+
 void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
 {
     struct front *front = cls;
@@ -65,13 +95,16 @@ void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
     exchange->arena = arena_new();
     buffer_init(&exchange->body, exchange->config->limits.request_body);
     struct inbound *inbound = arena_alloc(exchange->arena, sizeof *inbound);
-    inbound->target = arena_string(exchange->arena, target);
-    const char *mark = strchr(inbound->target, '?');
-    inbound->query = mark ? mark + 1 : "";
+    set_target(inbound, arena_string(exchange->arena, target));
     inbound->deadline = USEC_NEVER;
     exchange->inbound = inbound;
     connection->exchange = exchange;
     connection_enter(connection, CONNECTION_HEAD);
+    if (query_members(inbound->query) > INTAKE_MEMBERS_MAX)
+        refuse(exchange, 414,
+               "the target's query has more than " NUMBER(INTAKE_MEMBERS_MAX) " members");
+    else if (strlen(target) > exchange->config->limits.request_header)
+        refuse(exchange, 414, "the target is larger than limits.requestHeader allows");
     return exchange;
 }
 
@@ -112,14 +145,18 @@ static struct verdict judge(struct exchange *exchange, const char *version, size
                             struct body_framing *framing)
 {
     const struct config *config = exchange->config;
-    const struct inbound *inbound = exchange->inbound;
+    struct inbound *inbound = exchange->inbound;
     struct head head = {
         .method = inbound->method,
         .version = version,
-        .target = inbound->target,
         .fields = &inbound->headers,
     };
-    if (size > config->limits.request_header || inbound->headers.count > INTAKE_FIELDS_MAX)
+    target_take_apart(exchange->arena, inbound->target, &head.authority, &head.target);
+    set_target(inbound, head.target);
+    if (inbound->headers.count > INTAKE_FIELDS_MAX)
+        return (struct verdict){
+            431, "the request has more than " NUMBER(INTAKE_FIELDS_MAX) " fields", true};
+    if (size > config->limits.request_header)
         return (struct verdict){431, "the request's header is larger than allowed", true};
     struct verdict verdict = check_message(&head, framing);
     if (verdict.status == 0)
@@ -129,10 +166,19 @@ static struct verdict judge(struct exchange *exchange, const char *version, size
     return verdict;
 }
 
+/* Beside the largest head with the most fields there is room for a short one only. */
+static size_t reply_header_max(const struct exchange *exchange)
+{
+    size_t memory = exchange->connection->front->memory - FRONT_SPARE;
+    size_t left = memory > exchange->head_memory ? memory - exchange->head_memory : 0;
+    return left < REPLY_HEADER_MAX ? left : REPLY_HEADER_MAX;
+}
+
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
     struct reply_manner manner = {
+        .header_max = reply_header_max(exchange),
         .close = exchange->close || connection->front->draining,
         .varies_by_origin = exchange->config->origins.count > 0,
         .allow_origin = exchange->allow_origin,
@@ -152,10 +198,15 @@ static bool must_reply_now(const struct verdict *verdict, const struct body_fram
 
 static enum MHD_Result refuse_body(struct exchange *exchange)
 {
-    exchange->refused = true;
-    buffer_done(&exchange->body);
-    connection_refuse(exchange->connection);
+    refuse(exchange, 413, "the request's body is larger than allowed");
     return MHD_YES;
+}
+
+/* Who waits to be asked for the body must not be, and sends nothing that has to be read. */
+static enum MHD_Result drop_rest(const struct exchange *exchange)
+{
+    struct MHD_Connection *mhd = exchange->connection->mhd;
+    return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Expect") ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result take_head(struct exchange *exchange, const char *method, const char *version)
@@ -163,7 +214,11 @@ static enum MHD_Result take_head(struct exchange *exchange, const char *method, 
     struct gathering gathering;
     struct body_framing framing = {.chunked = false};
     exchange->head_seen = true;
+    if (exchange->refused)
+        return drop_rest(exchange);
     gather(exchange, method, version, &gathering);
+    size_t records = exchange->inbound->headers.count + query_members(exchange->inbound->query);
+    exchange->head_memory = gathering.size + records * FIELD_RECORD;
     struct verdict verdict = judge(exchange, version, gathering.size, &framing);
     bool too_large = framing.length > exchange->config->limits.request_body;
     if (too_large && !framing.expects_continue)

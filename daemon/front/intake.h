@@ -8,8 +8,10 @@
 
 #include "front/connection.h"
 
-/* Request heads with more fields than this get 431. */
-#define INTAKE_FIELDS_MAX 100
+/* Request heads with more fields than this get 431, targets with more query members
+ * 414. libmicrohttpd keeps a record of each in the connection's memory. */
+#define INTAKE_FIELDS_MAX  100
+#define INTAKE_MEMBERS_MAX 100
 
 /* The request line has been read: MHD_OPTION_URI_LOG_CALLBACK. */
 void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd);

@@ -25,6 +25,9 @@
 enum { BACKLOG = 4096, HOST_SIZE = INET6_ADDRSTRLEN };
 
 #define UNIX_PREFIX "unix:"
+#define UNIX_MODE   0666
+#define NOT_AN_ADDRESS                                                                             \
+    "it must be an IP address (IPv6 in brackets) or localhost, and a port, or unix:/path"
 
 struct address {
     union {
@@ -89,7 +92,7 @@ static const char *read_host(const char *text, size_t len, in_port_t port,
     size_t skip = bracketed ? 1 : 0;
     ret_address->every = len == 0;
     if (len - 2 * skip >= sizeof host)
-        return "it must be an IP address and a port, or unix:/path";
+        return NOT_AN_ADDRESS;
     memcpy(host, text + skip, len - 2 * skip);
     host[len - 2 * skip] = '\0';
     if (ret_address->every || (bracketed && inet_pton(AF_INET6, host, &v6) == 1)) {
@@ -100,7 +103,7 @@ static const char *read_host(const char *text, size_t len, in_port_t port,
         set_v4(ret_address, v4, port);
         return NULL;
     }
-    return "it must be an IP address (IPv6 in brackets) and a port, or unix:/path";
+    return NOT_AN_ADDRESS;
 }
 
 static const char *read_address(const char *text, struct address *ret_address)
@@ -122,6 +125,21 @@ const char *listen_check(const char *address)
     return read_address(address, &ignored);
 }
 
+bool listen_same(const char *one, const char *other)
+{
+    struct address first, second;
+    if (read_address(one, &first) || read_address(other, &second) ||
+        first.name.any.sa_family != second.name.any.sa_family)
+        return false;
+    if (first.name.any.sa_family == AF_UNIX)
+        return strcmp(first.name.local.sun_path, second.name.local.sun_path) == 0;
+    if (first.name.any.sa_family == AF_INET)
+        return first.name.v4.sin_port != 0 && first.name.v4.sin_port == second.name.v4.sin_port &&
+               first.name.v4.sin_addr.s_addr == second.name.v4.sin_addr.s_addr;
+    return first.name.v6.sin6_port != 0 && first.name.v6.sin6_port == second.name.v6.sin6_port &&
+           IN6_ARE_ADDR_EQUAL(&first.name.v6.sin6_addr, &second.name.v6.sin6_addr);
+}
+
 /* ---- opening ---- */
 
 static int set_option(int fd, int level, int option, int value)
@@ -129,13 +147,9 @@ static int set_option(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof value) == 0 ? 0 : -errno;
 }
 
-/* True when the file at `address` is a socket nobody listens on any more. Connecting to
- * a plain file is refused too, so that is asked first. */
+/* True when nobody listens any more on the socket whose file is at `address`. */
 static bool is_stale(const struct address *address)
 {
-    struct stat status;
-    if (lstat(address->name.local.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
-        return false;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;
@@ -146,14 +160,38 @@ static bool is_stale(const struct address *address)
 
 static int bind_socket(int fd, const struct address *address)
 {
-    if (bind(fd, &address->name.any, address->len) == 0)
-        return 0;
-    int rc = -errno;
-    if (rc != -EADDRINUSE || address->name.any.sa_family != AF_UNIX || !is_stale(address))
-        return rc;
-    if (unlink(address->name.local.sun_path) != 0)
-        return -errno;
     return bind(fd, &address->name.any, address->len) == 0 ? 0 : -errno;
+}
+
+/* Makes way for a socket where a file is. Connecting to a plain file is refused like to a
+ * stale socket, so what it is is asked first. */
+static int remove_stale(const struct address *address)
+{
+    const char *path = address->name.local.sun_path;
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(status.st_mode))
+        return -ENOTSOCK;
+    if (!is_stale(address))
+        return -EADDRINUSE;
+    return unlink(path) == 0 ? 0 : -errno;
+}
+
+static int bind_unix(int fd, const struct address *address)
+{
+    const char *path = address->name.local.sun_path;
+    int rc = bind_socket(fd, address);
+    if (rc == -EADDRINUSE) {
+        rc = remove_stale(address);
+        if (rc == 0)
+            rc = bind_socket(fd, address);
+    }
+    if (rc != 0 || chmod(path, UNIX_MODE) == 0)
+        return rc;
+    rc = -errno;
+    unlink(path);
+    return rc;
 }
 
 static int prepare(int fd, const struct address *address)
@@ -165,7 +203,7 @@ static int prepare(int fd, const struct address *address)
     if (rc == 0 && family == AF_INET6)
         rc = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !address->every);
     if (rc == 0)
-        rc = bind_socket(fd, address);
+        rc = family == AF_UNIX ? bind_unix(fd, address) : bind_socket(fd, address);
     if (rc == 0 && listen(fd, BACKLOG) != 0)
         rc = -errno;
     return rc;
@@ -211,6 +249,8 @@ static const char *open_sentence(const char *address, int error, struct arena *a
 {
     if (error == -EADDRINUSE)
         return arena_printf(arena, "%s is in use by another program", address);
+    if (error == -ENOTSOCK)
+        return arena_printf(arena, "%s exists and is not a socket", address);
     if (error == -EACCES || error == -EPERM)
         return arena_printf(arena, "%s: this user is not allowed to listen there", address);
     if (error == -EADDRNOTAVAIL)

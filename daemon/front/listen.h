@@ -24,7 +24,9 @@ struct listeners {
 /* Opens all of `addresses` ("host:port", "[v6]:port", ":port", "unix:/path"; port 0:
  * any). NULL when open; otherwise a sentence naming the address ("127.0.0.1:8080 is in
  * use by another program"), and nothing stays open. Sockets are non-blocking, CLOEXEC.
- * A stale unix socket file is replaced, a live one is "in use". */
+ * A stale unix socket file is replaced, a live one is "in use", another file is left
+ * alone. A unix socket gets mode 0666, whatever the umask: who may connect is up to the
+ * permissions of its directory, and without any as open as a port of 127.0.0.1. */
 const char *listeners_open(const struct strings *addresses, struct arena *arena,
                            struct listeners *ret_listeners);
 /* Closes them; unix socket files are removed. */
@@ -32,6 +34,8 @@ void listeners_close(struct listeners *listeners);
 
 /* NULL when the syntax is right (for checks without opening). */
 const char *listen_check(const char *address);
+/* True when both are one address, which cannot be opened twice. Port 0 never is. */
+bool listen_same(const char *one, const char *other);
 
 /* Accepts one connection: a descriptor (non-blocking, CLOEXEC, TCP_NODELAY), or
  * -EAGAIN, or another -errno (-EMFILE, -ENFILE: see listen_shed). */

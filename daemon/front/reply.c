@@ -71,7 +71,7 @@ static void add_fields(struct MHD_Response *response, const struct answer *answe
 enum MHD_Result reply_send(struct MHD_Connection *mhd, struct answer *answer,
                            const struct reply_manner *manner)
 {
-    if (header_size(&answer->headers) > REPLY_HEADER_MAX) {
+    if (header_size(&answer->headers) > manner->header_max) {
         answer_free(answer);
         answer = answer_problem(502, "the reply's header would be larger than allowed");
     }

@@ -6,11 +6,11 @@
 
 #include "core/answer.h"
 
-/* Bytes of field lines a reply may have; the connection's memory has room for as many
- * beside the largest request head. */
+/* Bytes of field lines a reply may have at most. */
 #define REPLY_HEADER_MAX 8192
 
 struct reply_manner {
+    size_t header_max;        /* bytes of field lines that there is room for */
     bool close;               /* the last one on its connection */
     bool varies_by_origin;    /* some origins are allowed */
     const char *allow_origin; /* this one is; or NULL */

@@ -5,8 +5,9 @@
  * the server as due. Without that, resumed connections would stall.
  *
  * Memory of a connection holds the head of the request, libmicrohttpd's record
- * per field and the reply's header all together, so it is sized for the largest
- * of each.
+ * per field and query member and the reply's header all together. It clears all of it
+ * for every request, so it is sized for the largest request head and the largest reply
+ * header, but not for the records beside both: then the reply's header gets less.
  */
 #include "front/server.h"
 
@@ -23,8 +24,6 @@
 
 enum {
     ROUNDS_MAX = 16,           /* per turn, so that the loop's other work gets its time */
-    FIELD_RECORD = 64,         /* libmicrohttpd's bookkeeping of one field */
-    MEMORY_SPARE = 4096,       /* status line, its own fields, read-ahead */
     CONNECTIONS_MAX = 1 << 24, /* ours is enforced when accepting */
 };
 
@@ -91,9 +90,9 @@ static intptr_t strictness(void)
 
 static struct MHD_Daemon *start_daemon(struct server *server)
 {
-    const struct limits *limits = &server->front.config->limits;
-    size_t memory = (size_t)limits->request_header + INTAKE_FIELDS_MAX * FIELD_RECORD +
-                    REPLY_HEADER_MAX + MEMORY_SPARE;
+    size_t memory =
+        (size_t)server->front.config->limits.request_header + REPLY_HEADER_MAX + FRONT_SPARE;
+    server->front.memory = memory;
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_STRICT_FOR_CLIENT, strictness(), NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)memory, NULL},

@@ -10,6 +10,10 @@
  * limit in force, raised or not. 0 or -errno. */
 int must_check limits_raise_open_files(uint64_t *ret_limit);
 
+/* Lets the allocator keep memory that was freed for the next request, up to a few tens
+ * of megabytes per thread, instead of giving it back to the kernel at once. */
+void limits_keep_memory(void);
+
 /* CPUs this process may run on; at least 1. */
 unsigned limits_cpus(void);
 

@@ -463,6 +463,47 @@ def test_bad_batch_members(daemon, silent, members, pointer, words):
     checks.refused(daemon.batch({"requests": [good()], **members}), 400, pointer, *words)
 
 
+def test_headers_are_bounded(daemon, silent):
+    """What goes to an upstream has at most 100 fields and limits.requestHeader bytes."""
+    most = 16 * 1024
+    seen = echoed(daemon, {"headers": {f"X-{n}": "" for n in range(99)}}, headers={"Y": "1"})
+    assert {"X-98", "Y"} <= {name for name, _ in seen["headers"]}
+    many = {f"X-{n}": "" for n in range(101)}
+    checks.refused(daemon.batch([good(headers=many)]), 400, "/requests/0/headers", "100")
+    checks.refused(daemon.batch({"requests": [good()], "headers": many}), 400, "/headers",
+                   "100")
+    wide = {"X": "y" * (most - 5)}
+    for own, shared, place in ((wide | {"Y": ""}, {}, "/requests/0/headers"),
+                               ({"Y": ""}, wide, "/requests/0/headers"),
+                               ({}, wide | {"Y": ""}, "/headers")):
+        checks.refused(daemon.batch({"requests": [good(headers=own)], "headers": shared}), 400,
+                       place, "limits.requestHeader", str(most))
+    items = daemon.batch([good(upstream="dead", headers=wide)]).json()["responses"]
+    assert items[0]["body"]["code"] == "connection_refused"
+
+
+def test_a_member_given_twice(daemon, silent):
+    """It is named, at the object it is in."""
+    text = b'{"requests": [{"id": "a", "upstream": "demo",\n "url": "/posts/1", "id": "b"}]}'
+    reply = daemon.fetch("POST", "/batch", {"Content-Type": "application/json"}, text)
+    checks.refused(reply, 400, "/requests/0", '"id" is given twice')
+
+
+def test_where_json_goes_wrong(daemon, silent):
+    """By byte, and by line and column where there are several lines."""
+    for text, words in ((b'{"requests": }', "byte 13: "),
+                        (b'{\n  "requests": }', "byte 16 (line 2, column 15): "),
+                        (b'\xef\xbb\xbf{}', "byte order mark")):
+        reply = daemon.fetch("POST", "/batch", {"Content-Type": "application/json"}, text)
+        assert words in checks.problem(reply, 400)[0]["detail"]
+
+
+def test_what_only_the_configuration_may_say(daemon, silent):
+    """forward belongs to endpoints."""
+    checks.refused(daemon.batch([good(forward={})]), 400, "/requests/0/forward",
+                   "only in the configuration")
+
+
 def test_duplicate_ids(daemon, silent):
     """An id is unique; the second one is at fault."""
     checks.refused(daemon.batch([good(), good(id="b"), good()]), 400, "/requests/2/id")
@@ -599,7 +640,10 @@ def test_get_batch_runs_endpoints(daemon):
 
 
 @pytest.mark.parametrize("query, status, word", [
-    ("", 400, "url"), ("url=", 400, ""), ("url=$U&merg=keyed", 400, "merge"),
+    ("", 400, "give at least one url, as in /batch?url=..."), ("url=", 400, ""),
+    ("url=$U?a=1&zebra=2", 400, "in a url write & as %26"),
+    ("url=$U&merge=deep", 400, "this version does not have it"),
+    ("url=$U&policy=race", 400, "this version does not have it"), ("url=$U&merg=keyed", 400, "merge"),
     ("url=$U&merge=keyd", 400, "keyed"), ("url=$U&timeout=soon", 400, ""), ("url=%zz", 400, ""),
     ("url=ftp://x/", 400, ""), ("url=http://example.com/", 403, ""),
     ("url=$U&merge=keyed&merge=array", 400, "merge"), ("&".join(["url=$U"] * 33), 400, "32"),

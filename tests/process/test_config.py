@@ -49,6 +49,16 @@ def request(members):
     ("workers: 0\n", "1:10", []),
     ("workers: 257\n", "1:10", ["256"]),
     ("workers: many\n", "1:10", ["auto"]),
+    ("workers: 010\n", "1:10", ["from 1 to 256"]),
+    ("origins: ['*']\n", "1:11", ["must be an origin"]),
+    ("origins: [example.com]\n", "1:11", ["must be an origin"]),
+    ("limits: { requests: -1 }\n", "1:21", ["must be a whole number from 1 to 1024"]),
+    ("limits: { requests: 1.5 }\n", "1:21", ["must be a whole number from 1 to 1024"]),
+    ("upstreams: { a: { url: /x } }\n", "1:24", ["must be a URL: http://host or https://host"]),
+    ("upstreams: { a: { url: 'http://x', batch: { methods: [get] } } }\n", "1:55",
+     ['did you mean "GET"?']),
+    (endpoint("path: /x\n    merge: shallow", "[ { id: a, upstream: demo, url: /x, default: [] } ]"),
+     "5:60", ["needs an object"]),
     ("logLevel: loud\n", "1:11", []),
     ("limits: { requests: 0 }\n", "1:21", []),
     ("limits: { requests: 1025 }\n", "1:21", ["1024"]),
@@ -222,7 +232,7 @@ endpoints:
     timeout: 1m
     requests:
       - { id: a, upstream: one, url: "/y/{id}{?q}", method: PUT, body: {n: 1.50, s: "x\\n", t: true, z: null}, success: [2xx, 404] }
-      - { id: b, upstream: two, url: /z, method: POST, body: "{$request.body}", default: [], timeout: 300ms, forward: {headers: []} }
+      - { id: b, upstream: two, url: /z, method: POST, body: "{$request.body}", default: {}, timeout: 300ms, forward: {headers: []} }
 """
 
 

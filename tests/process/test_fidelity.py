@@ -1,5 +1,6 @@
 """Every valid JSON body comes out byte for byte; anything else fails that part alone."""
 
+import base64
 import json
 import random
 from urllib.parse import quote
@@ -82,6 +83,17 @@ def test_invalid_bodies_fail_alone(daemon, name):
     assert [(error["id"], error["code"]) for error in value["_meta"]["errors"]] == \
         [("x", "invalid_json")]
     checks.failed(daemon.batch(parts, merge="keyed"), 502, "invalid_json", "x")
+
+
+@pytest.mark.parametrize("raw", [b"caf\xe9", b"\x80", b"cut \xe2\x82", b"\xed\xa0\x80"])
+def test_text_that_is_not_utf8_is_not_altered(daemon, raw):
+    """An envelope carries the bytes of such a text, and of no other, as base64url."""
+    url = "/json?type=text/plain%3B+charset=iso-8859-1&raw="
+    bodies = [item["body"] for item in daemon.batch([
+        {"id": "x", "upstream": "demo", "url": url + quote(raw, safe="")},
+        {"id": "y", "upstream": "demo", "url": url + quote("caf\u00e9")},
+    ]).json()["responses"]]
+    assert bodies == [base64.urlsafe_b64encode(raw).decode().rstrip("="), "caf\u00e9"]
 
 
 @pytest.fixture(scope="module")

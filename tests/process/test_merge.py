@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 import checks
 import pytest
+from scripted import READ, reply
 
 
 def part(name, raw, **members):
@@ -141,6 +142,15 @@ def test_raw_headers(daemon):
     assert daemon.batch([call("a", "/chunked")], merge="raw").body == b'{"chunked":"yes"}'
 
 
+def test_raw_does_not_pass_a_claim_about_parts_on(gatherd, scripted):
+    """Aggregate-Status tells about parts of ours, so an upstream's own ends here."""
+    server = scripted([READ, reply(b"{}", head=b"Aggregate-Status: complete; total=9\r\nX-It: 1\r\n")])
+    daemon = gatherd("upstreams: { it: { url: '$IT' } }", IT=server.url)
+    answer = daemon.batch([{"id": "a", "upstream": "it", "url": "/"}], merge="raw")
+    assert answer.status == 200 and answer.header("x-it") == "1"
+    assert answer.header("aggregate-status") is None
+
+
 def test_raw_of_a_compressed_reply(daemon, upstream):
     """A reply that we decompressed does not claim to be compressed; another is passed on as it is."""
     asked = {"headers": {"Accept-Encoding": "gzip"}}
@@ -157,6 +167,16 @@ def test_raw_without_a_reply(daemon):
 
 
 # Optional parts, defaults, _meta.
+
+@pytest.mark.parametrize("merge, value, word", [
+    ("shallow", [], "object"), ("shallow", None, "object"), ("concat", {}, "array"),
+    ("concat", "x", "array"),
+])
+def test_default_that_cannot_be_merged(daemon, merge, value, word):
+    """It would vanish, so it is refused before anything is sent."""
+    answer = daemon.batch([part("a", "1", default=value)], merge=merge)
+    checks.refused(answer, 400, "/requests/0/default", merge, word)
+
 
 def test_optional_failure_in_keyed(daemon):
     """A failed optional part is null, and _meta, the last member, says why."""

@@ -5,6 +5,8 @@
 
 #include "back/exchange.h"
 #include "back/transfer.h"
+#include <limits.h>
+
 #include "unit/script_server.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -52,6 +54,7 @@ static const struct carry_events events = {.phase = phase, .done = done};
 static const struct pool_limits pool_limits = {
     .per_peer = 100,
     .total = 1000,
+    .descriptor = INT_MAX,
     .idle = 50 * USEC_PER_SEC,
     .life = 300 * USEC_PER_SEC,
 };

@@ -130,6 +130,18 @@ static void a_large_request(void **state)
     tls_rig_done(&tls);
 }
 
+/* Twenty connections are needed for twenty calls at once; `most` were opened at most. */
+static void expect_count(const struct rig *rig, unsigned long most)
+{
+    char text[16] = "";
+    assert_int_equal(rig->outcome.code, OUTCOME_REPLY);
+    assert_in_range(rig->outcome.body_len, 1, sizeof text - 1);
+    memcpy(text, rig->outcome.body, rig->outcome.body_len);
+    assert_in_range(strtoul(text, NULL, 10), 20, most);
+}
+
+/* Of sixty calls in three rounds. libcurl replaces an idle connection on which a session
+ * ticket waits that came too late to be read, so its carrier may open a few more. */
 static void many_at_once(void **state)
 {
     struct tls_rig tls;
@@ -141,7 +153,7 @@ static void many_at_once(void **state)
     }
     tls.rig.spec.target = "/count";
     run(&tls.rig);
-    expect_body(&tls.rig, "20");
+    expect_count(&tls.rig, *(const enum way *)*state == BY_EXCHANGE ? 20 : 40);
     stop(&tls.rig, begin(&tls.rig));
     assert_int_equal(run(&tls.rig), OUTCOME_REPLY);
     tls_rig_done(&tls);

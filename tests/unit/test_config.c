@@ -117,6 +117,16 @@ static void checks_values(void **state)
     expect(*state, "workers: 257", "f:1:10", "from 1 to 256");
     expect(*state, "workers: some", "f:1:10", "\"auto\"");
     config_unref(load_good(*state, "workers: 256"));
+    expect(*state, "workers: 010", "f:1:10", "from 1 to 256");
+    expect(*state, "workers: '01'", "f:1:10", "from 1 to 256");
+    static const char *const origins[] = {"'*'", "example.com", "ftp://x", "https://x/"};
+    for (size_t i = 0; i < sizeof(origins) / sizeof(origins[0]); i++) {
+        char text[64];
+        snprintf(text, sizeof(text), "origins: [%s]", origins[i]);
+        expect(*state, text, "f:1:11", "must be an origin such as \"https://app.example.com\"");
+    }
+    expect(*state, "upstreams: {a: {url: /x}}", "f:1:22",
+           "must be a URL: http://host or https://host");
     expect(*state, "hosts: [a.example, 'b:80']", "f:1:20", "without a port");
     config_unref(load_good(*state, "hosts: [a.example, '[::1]', 127.0.0.1]"));
     expect(*state, "origins: https://a.example/", "f:1:10", "without a path");
@@ -197,7 +207,17 @@ static void checks_endpoints(void **state)
     expect(*state, "endpoints: [{path: x, requests: [{id: a, url: /b}]}]", "f:1:20", "/");
     expect(*state, "endpoints: [{path: /batch, requests: [{id: a, url: /b}]}]", "f:1:20", "");
     expect(*state, "endpoints: [{path: /a, method: get, requests: [{id: a, url: /b}]}]", "f:1:32",
+           "methods are case-sensitive; did you mean \"GET\"?");
+    expect(*state, "endpoints: [{path: /a, method: purge, requests: [{id: a, url: /b}]}]", "f:1:32",
            "in capitals");
+    expect(*state, "endpoints: [{path: /a, requests: [{id: a, url: /b, method: Put}]}]", "f:1:60",
+           "methods are case-sensitive; did you mean \"PUT\"?");
+    expect(*state, "upstreams: {a: {url: 'http://x', batch: {methods: [GET, get]}}}", "f:1:57",
+           "methods are case-sensitive; did you mean \"GET\"?");
+    expect(*state, "upstreams: {a: {url: 'http://x', batch: {methods: post}}}", "f:1:51",
+           "methods are case-sensitive; did you mean \"POST\"?");
+    config_unref(
+        load_good(*state, "upstreams: {a: {url: 'http://x', batch: {methods: [GET, purge]}}}"));
     expect(*state, "endpoints: [{path: '/{a}', forward: {query: a}, requests: [{id: a, url: /b}]}]",
            "f:1:45", "path variable");
     expect(*state, "endpoints: [{path: /a, forward: {query: 'x-y'}, requests: [{id: a, url: /b}]}]",

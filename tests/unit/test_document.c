@@ -197,7 +197,12 @@ static void test_malformed(void **state)
     expect_fault(*state, "{\"a\":[{},[],{\"~/\":[0,x", "/a/2/~0~1/1", "not valid JSON at byte ");
     /* Brackets and quotes that match nothing: the place must still be found. */
     expect_fault(*state, "[} {i\"\":\"d|]}", "/0", "not valid JSON at byte 1");
-    expect_fault(*state, "\xef\xbb\xbf{}", "", "not valid JSON at byte 0");
+    expect_fault(*state, "\xef\xbb\xbf{}", "", "not valid JSON at byte 0: a byte order mark");
+    expect_fault(*state, "\xef\xbb{}", "", "not valid JSON at byte 0: ");
+    expect_fault(*state, "{\"a\":1,}\n", "", "not valid JSON at byte 7 (line 1, column 8): ");
+    expect_fault(*state, "{\n \"a\":[\n\n  1,x]}", "/a/1",
+                 "not valid JSON at byte 14 (line 4, column 5): ");
+    expect_fault(*state, "{\n", "", "not valid JSON at byte 2 (line 2, column 1): ");
     struct parse *parse = *state;
     assert_null(read_bytes(parse, "123\0", 4, &roomy));
     assert_int_equal(parse->faults.count, 1);
@@ -205,9 +210,12 @@ static void test_malformed(void **state)
 
 static void test_what_jansson_refuses(void **state)
 {
-    expect_fault(*state, "{\"a\":1,\"a\":2}", "", "given twice");
-    expect_fault(*state, "{\"a\":[{\"b\":{},\"b\":{}}]}", "/a/0", "given twice");
-    expect_fault(*state, "{\"requests\":[],\"requests\":[]}", "", "given twice");
+    expect_fault(*state, "{\"a\":1,\"a\":2}", "", "\"a\" is given twice");
+    expect_fault(*state, "{\"a\":[{\"b\":{},\"b\":{}}]}", "/a/0", "\"b\" is given twice");
+    expect_fault(*state, "{\"requests\":[],\"requests\":[]}", "", "\"requests\" is given twice");
+    expect_fault(*state, "{\"\":1,\"\":2}", "", "\"\" is given twice");
+    expect_fault(*state, "[{\"x\":{\"i\":1}, \"id\":1,\"i\\u0064\" :2}]", "/0",
+                 "\"id\" is given twice");
     expect_fault(*state, "{\"requests\":[{\"body\":[1,2],\"body\":[1,2]}]}", "/requests/0",
                  "given twice");
     expect_fault(*state, "{\"requests\":[{\"body\":[1,2],\"b\\u006fdy\":1}]}", "/requests/0",

@@ -140,6 +140,17 @@ static void test_media_kinds(void **state)
         assert_int_equal(header_media_kind(rows[i].type), rows[i].kind);
 }
 
+static void test_methods_in_another_case(void **state)
+{
+    (void)state;
+    assert_string_equal(header_method_meant("get"), "GET");
+    assert_string_equal(header_method_meant("Patch"), "PATCH");
+    assert_null(header_method_meant("GET"));
+    assert_null(header_method_meant("purge"));
+    assert_null(header_method_meant("gets"));
+    assert_null(header_method_meant(""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_methods_in_another_case),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_media_kinds),
     };

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -50,11 +51,38 @@ static void cpus_follow_the_affinity(void **state)
     assert_int_equal(limits_cpus(), CPU_COUNT(&before));
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { OWN_ALLOCATOR = 0 }; /* the sanitizer's has habits of its own */
+#else
+enum { OWN_ALLOCATOR = 1 };
+#endif
+
+/* A second request for as much as was freed costs no page fault. */
+static void freed_memory_is_kept(void **state)
+{
+    (void)state;
+    enum { SIZE = 3 << 20, PAGE = 4096 };
+    struct rusage before, after;
+    limits_keep_memory();
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(getrusage(RUSAGE_THREAD, &before), 0);
+        char *memory = malloc(SIZE);
+        assert_non_null(memory);
+        for (volatile char *at = memory; at < memory + SIZE; at += PAGE)
+            *at = 1;
+        free(memory);
+        assert_int_equal(getrusage(RUSAGE_THREAD, &after), 0);
+    }
+    if (OWN_ALLOCATOR)
+        assert_true(after.ru_minflt - before.ru_minflt < SIZE / PAGE / 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_soft_limit_becomes_the_hard_one),
         cmocka_unit_test(cpus_follow_the_affinity),
+        cmocka_unit_test(freed_memory_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

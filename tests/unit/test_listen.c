@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -37,6 +38,33 @@ static void test_syntax(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (!listen_check(bad[i]))
             fail_msg("%s is not refused", bad[i]);
+}
+
+static void test_same_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *one, *other;
+        bool same;
+    } cases[] = {
+        {"127.0.0.1:80", "127.0.0.1:80", true},
+        {"127.0.0.1:80", "localhost:0080", true},
+        {"127.0.0.1:80", "127.0.0.1:81", false},
+        {"127.0.0.1:80", "127.0.0.2:80", false},
+        {"127.0.0.1:0", "127.0.0.1:0", false}, /* any port is another one each time */
+        {"[::1]:80", "[0:0::1]:80", true},
+        {"[::1]:80", "[::2]:80", false},
+        {":80", ":80", true},
+        {":80", "[::]:80", true}, /* the first one has IPv4 too, but both cannot be open */
+        {"[::1]:80", "127.0.0.1:80", false},
+        {"unix:/x", "unix:/x", true},
+        {"unix:/x", "unix:/xy", false},
+        {"unix:/x", "127.0.0.1:80", false},
+        {"x", "x", false}, /* not an address */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (listen_same(cases[i].one, cases[i].other) != cases[i].same)
+            fail_msg("%s and %s", cases[i].one, cases[i].other);
 }
 
 static void test_unix_path_at_its_limit(void **state)
@@ -126,6 +154,7 @@ static void test_unix_socket_files(void **state)
     scope_arena struct arena *arena = arena_new();
     char directory[] = "/tmp/gatherd-listen-XXXXXX";
     assert_non_null(mkdtemp(directory));
+    umask(0077);
     const char *path = arena_printf(arena, "%s/s", directory);
     const char *address = arena_printf(arena, "unix:%s", path);
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -138,6 +167,9 @@ static void test_unix_socket_files(void **state)
     assert_null(open_list(arena, &address, 1, &opened));
     assert_string_equal(opened.items[0].name, address);
     assert_true(opened.items[0].local);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0666);
     assert_non_null(strstr(open_list(arena, &address, 1, &second), "in use"));
 
     struct sockaddr_storage peer;
@@ -155,7 +187,9 @@ static void test_unix_socket_files(void **state)
     int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     assert_true(file >= 0);
     close(file);
-    assert_non_null(open_list(arena, &address, 1, &second)); /* not a socket: not ours */
+    const char *wrong = open_list(arena, &address, 1, &second);
+    assert_non_null(wrong);
+    assert_string_equal(wrong, arena_printf(arena, "%s exists and is not a socket", address));
     assert_int_equal(access(path, F_OK), 0);
     unlink(path);
     rmdir(directory);
@@ -187,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_same_addresses),
         cmocka_unit_test(test_unix_path_at_its_limit),
         cmocka_unit_test(test_opens_and_accepts),
         cmocka_unit_test(test_address_in_use),

@@ -101,7 +101,7 @@ static void holds_every_range_at_its_edges(void **state)
                 try_value(*state, &rows[i], rows[i].min - 1, false);
         }
     }
-    assert_int_equal(seen, 28);
+    assert_int_equal(seen, 29);
 }
 
 static void describes_every_option(void **state)
@@ -126,7 +126,7 @@ static void has_the_documented_defaults(void **state)
     const struct limits *limits = read_as(fixture, SECTION_LIMITS, "", false);
     assert_int_equal(limits->requests, 32);
     assert_int_equal(limits->request_body, 1 << 20);
-    assert_int_equal(limits->request_header, 24 << 10);
+    assert_int_equal(limits->request_header, 16 << 10);
     assert_int_equal(limits->merged, 32 << 20);
     assert_int_equal(limits->idle_time, 60 * USEC_PER_SEC);
     const struct upstream *upstream = read_as(fixture, SECTION_UPSTREAM, "url: x", false);
@@ -164,6 +164,23 @@ static void names_what_comes_later(void **state)
         read_as(*state, SECTION_REQUEST, text, true);
         assert_true(has_fault(*state, "this version does not have it"));
     }
+    static const char *const choices[][2] = {
+        {"merge: deep", "\"deep\""},         {"merge: patch", "\"patch\""},
+        {"merge: coalesce", "\"coalesce\""}, {"policy: any", "\"any\""},
+        {"policy: race", "\"race\""},        {"policy: {atLeast: 2}", "\"atLeast\""},
+    };
+    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+        char words[80];
+        snprintf(text, sizeof(text), "{requests: [{id: a, url: /b}], %s}", choices[i][0]);
+        snprintf(words, sizeof(words), "%s cannot be used: this version does not have it",
+                 choices[i][1]);
+        read_as(*state, SECTION_BATCH, text, true);
+        assert_true(has_fault(*state, words));
+    }
+    read_as(*state, SECTION_BATCH, "{requests: [{id: a, url: /b}], merge: race}", true);
+    assert_true(has_fault(*state, "not \"race\""));
+    read_as(*state, SECTION_BATCH, "{requests: [{id: a, url: /b}], policy: {}}", true);
+    assert_true(has_fault(*state, "must be \"all\" or \"allSettled\", not a map"));
     read_as(*state, SECTION_UPSTREAM, "{url: x, urls: []}", false);
     assert_true(has_fault(*state, "this version does not have it"));
     read_as(*state, SECTION_TOP, "admin: x", false);
@@ -177,14 +194,28 @@ static void names_what_comes_later(void **state)
 static void says_which_type_is_right(void **state)
 {
     expect(*state, SECTION_TOP, "drain: [1s]", "f:1:8",
-           "must be a duration such as \"300ms\", not a list");
+           "must be a duration: a number with ms, s or m, such as \"300ms\", not a list");
     expect(*state, SECTION_TOP, "drain: 300", "f:1:8",
-           "must be a duration such as \"300ms\", not \"300\"");
+           "must be a duration: a number with ms, s or m, such as \"300ms\", not \"300\"");
+    expect(*state, SECTION_TOP, "drain: 99999999999999999999s", "f:1:8",
+           "must be a duration: a number with ms, s or m, such as \"300ms\", "
+           "not \"99999999999999999999s\"");
     expect(*state, SECTION_TOP, "drain: 11m", "f:1:8", "must be 0 to 10m, not 11m");
-    expect(*state, SECTION_LIMITS, "depth: \"3\"", "f:1:8", "must be a whole number, not a string");
-    expect(*state, SECTION_LIMITS, "depth: 1.5", "f:1:8", "must be a whole number, not \"1.5\"");
+    expect(*state, SECTION_LIMITS, "depth: \"3\"", "f:1:8",
+           "must be a whole number from 1 to 512, not a string");
+    expect(*state, SECTION_LIMITS, "depth: 1.5", "f:1:8",
+           "must be a whole number from 1 to 512, not 1.5");
+    static const char *const counts[] = {"0", "-3", "513", "1e2", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        char text[64], words[80];
+        snprintf(text, sizeof(text), "depth: %s", counts[i]);
+        snprintf(words, sizeof(words), "must be a whole number from 1 to 512, not %s", counts[i]);
+        expect(*state, SECTION_LIMITS, text, "f:1:8", words);
+    }
     expect(*state, SECTION_LIMITS, "merged: {}", "f:1:9",
-           "must be a size such as \"8MiB\", not a map");
+           "must be a size: a number, or one with KiB, MiB or GiB, not a map");
+    expect(*state, SECTION_LIMITS, "merged: 8MB", "f:1:9",
+           "must be a size: a number, or one with KiB, MiB or GiB, not \"8MB\"");
     expect(*state, SECTION_PROPAGATE, "via: yes", "f:1:6", "must be true or false, not a string");
     expect(*state, SECTION_UPSTREAM, "url: 5", "f:1:6",
            "must be a string, not a number (quote it)");
@@ -223,7 +254,9 @@ static void keeps_clients_out_of_the_configuration(void **state)
 {
     struct fixture *fixture = *state;
     read_as(fixture, SECTION_REQUEST, "{id: a, url: /b, forward: x}", true);
-    assert_true(has_fault(fixture, "unknown member \"forward\""));
+    assert_true(has_fault(fixture, "\"forward\" is possible only in the configuration"));
+    read_as(fixture, SECTION_BATCH, "{requests: [{id: a, url: /b}], forward: {}}", true);
+    assert_true(has_fault(fixture, "\"forward\" is possible only in the configuration"));
     read_as(fixture, SECTION_REQUEST, "{id: a, url: /b, forward: x}", false);
     assert_false(faults_any(&fixture->faults));
     read_as(fixture, SECTION_BATCH, "requests: [null]", true);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <limits.h>
 #include <signal.h>
 
 #include "back/pool.h"
@@ -90,7 +91,8 @@ static struct peer *peer_of(struct pool_rig *rig, const char *address, const cha
     return pool_peer(rig->pool, &name);
 }
 
-static const struct pool_limits usual = {.per_peer = 2, .total = 3, .idle = LONG, .life = LONG};
+static const struct pool_limits usual = {
+    .per_peer = 2, .total = 3, .descriptor = INT_MAX, .idle = LONG, .life = LONG};
 
 static void the_last_used_comes_first(void **state)
 {
@@ -169,6 +171,27 @@ static void limits_close_the_oldest(void **state)
     channel_close(channels[2]);
     pool_release(rig.pool, one);
     pool_release(rig.pool, two);
+    rig_done(&rig);
+}
+
+static void high_descriptors_are_not_kept(void **state)
+{
+    (void)state;
+    struct pool_rig rig;
+    struct pool_limits limits = usual;
+    rig_init(&rig, &limits);
+    struct channel *low = make(&rig), *high = make(&rig);
+    assert_true(high->fd > low->fd);
+    limits.descriptor = low->fd;
+    struct pool *pool = pool_new(rig.loop, &limits);
+    struct peer *peer = pool_peer(pool, &(struct peer_name){&rig.origin, "127.0.0.1", NULL, false});
+    pool_give(pool, peer, high);
+    assert_int_equal(pool_idle(pool), 0);
+    assert_int_equal(connector_open_sockets(rig.connector), 1);
+    pool_give(pool, peer, low);
+    assert_int_equal(pool_idle(pool), 1);
+    pool_release(pool, peer);
+    pool_free(pool);
     rig_done(&rig);
 }
 
@@ -262,10 +285,14 @@ static void an_end_is_noticed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_last_used_comes_first), cmocka_unit_test(identities_do_not_mix),
-        cmocka_unit_test(limits_close_the_oldest),   cmocka_unit_test(age_ends_them),
-        cmocka_unit_test(nobody_lives_for_ever),     cmocka_unit_test(recently_used_only),
+        cmocka_unit_test(the_last_used_comes_first),
+        cmocka_unit_test(identities_do_not_mix),
+        cmocka_unit_test(limits_close_the_oldest),
+        cmocka_unit_test(age_ends_them),
+        cmocka_unit_test(nobody_lives_for_ever),
+        cmocka_unit_test(recently_used_only),
         cmocka_unit_test(an_end_is_noticed),
+        cmocka_unit_test(high_descriptors_are_not_kept),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,13 +78,13 @@ static void jobs_tell_what_failed(void **state)
     problem_write_job(&out, 502, &fixture.job);
     assert_json_is(out.data, out.len,
                    HEAD_502
-                   ",\"detail\":\"request \\\"d\\\": the upstream answered with a failure status\","
+                   ",\"detail\":\"request \\\"d\\\": the upstream answered 404\","
                    "\"errors\":["
                    "{\"id\":\"a\",\"pointer\":\"/requests/0\",\"code\":\"connection_refused\","
                    "\"status\":502,\"detail\":\"the upstream refused the connection: all 2 "
                    "addresses\",\"attempts\":2,\"elapsedMs\":0.25},"
                    "{\"id\":\"d\",\"pointer\":\"/requests/3\",\"code\":\"upstream_status\","
-                   "\"status\":502,\"detail\":\"the upstream answered with a failure status\","
+                   "\"status\":502,\"detail\":\"the upstream answered 404\","
                    "\"upstreamStatus\":404,\"attempts\":1,\"elapsedMs\":12.345}]}");
     buffer_done(&out);
     fixture_done(&fixture);

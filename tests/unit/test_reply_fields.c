@@ -49,10 +49,21 @@ static void some_fields_speak_for_their_origin(void **state)
         const char *name;
         bool origins;
     } cases[] = {
-        {"date", true},  {"Server", true},          {"VIA", true},
-        {"ETag", false}, {"Alt-Svc", true},         {"access-control-allow-origin", true},
-        {"Age", false},  {"Access-Control", false}, {"Strict-Transport-Security", true},
-        {"Vary", false}, {"Clear-Site-Data", true}, {"Location", false},
+        {"aggregate-status", true},
+        {"Aggregate-Status-X", false},
+        {"Server-Timing", false},
+        {"date", true},
+        {"Server", true},
+        {"VIA", true},
+        {"ETag", false},
+        {"Alt-Svc", true},
+        {"access-control-allow-origin", true},
+        {"Age", false},
+        {"Access-Control", false},
+        {"Strict-Transport-Security", true},
+        {"Vary", false},
+        {"Clear-Site-Data", true},
+        {"Location", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct reply_field field = {cases[i].name, strlen(cases[i].name), "", 0};

@@ -121,6 +121,24 @@ static void test_methods(void **state)
             "/requests/0/method", 400, i < 2 ? "not supported" : "a word");
 }
 
+/* What the method rules out is said once, whatever an upstream or an endpoint says about it. */
+static void test_unsupported_methods_are_one_fault(void **state)
+{
+    struct batch_fixture *fixture = *state;
+    static const char *const targets[] = {SHOP, "\"url\":\"/users/7\"",
+                                          "\"upstream\":\"open\",\"url\":\"/a/x\""};
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        fixture_refuse(
+            fixture,
+            one(fixture, arena_printf(fixture->arena, "%s,\"method\":\"CONNECT\"", targets[i])),
+            "/requests/0/method", 400, "CONNECT is not supported");
+        fixture_refuse(
+            fixture,
+            one(fixture, arena_printf(fixture->arena, "%s,\"method\":\"G T\"", targets[i])),
+            "/requests/0/method", 400, "a word");
+    }
+}
+
 static void test_absolute_urls(void **state)
 {
     struct batch_fixture *fixture = *state;
@@ -247,6 +265,82 @@ static void test_refused_headers(void **state)
                    "are a map");
 }
 
+/* "X0":"","X1":"" and so on. */
+static const char *many_fields(struct arena *arena, size_t count)
+{
+    struct buffer text scope_buffer;
+    buffer_init(&text, 1 << 20);
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(&text, "%s\"X%zu\":\"\"", i > 0 ? "," : "", i);
+    return arena_copy(arena, text.data, text.len);
+}
+
+static void read_fields(struct batch_fixture *fixture, const char *shared, const char *own)
+{
+    fixture_read(fixture, arena_printf(fixture->arena,
+                                       "{\"headers\":{%s},\"requests\":[{\"id\":\"a\"," SHOP
+                                       ",\"headers\":{%s}},{\"id\":\"b\"," SHOP "}]}",
+                                       shared, own));
+}
+
+static void expect_fields_fault(struct batch_fixture *fixture, const char *place, const char *words)
+{
+    fixture_print_faults(fixture->faults.count == 1 ? &(struct faults){0} : &fixture->faults);
+    assert_int_equal(fixture->faults.count, 1);
+    assert_string_equal(fixture->faults.first->place, place);
+    assert_int_equal(fixture->faults.first->status, 400);
+    assert_non_null(strstr(fixture->faults.first->text, words));
+}
+
+static void test_header_counts_are_bounded(void **state)
+{
+    struct batch_fixture *fixture = *state;
+    struct arena *arena = fixture->arena;
+    static const char words[] = "at most 100 header fields, not 101";
+    read_fields(fixture, "", many_fields(arena, 100));
+    assert_false(faults_any(&fixture->faults));
+    read_fields(fixture, many_fields(arena, 100), "");
+    assert_false(faults_any(&fixture->faults));
+    read_fields(fixture, "", many_fields(arena, 101));
+    expect_fields_fault(fixture, "/requests/0/headers", words);
+    read_fields(fixture, many_fields(arena, 101), "");
+    expect_fields_fault(fixture, "/headers", words);
+    /* Together; what a request replaces counts once. */
+    read_fields(fixture, many_fields(arena, 100), "\"x7\":\"own\"");
+    assert_false(faults_any(&fixture->faults));
+    read_fields(fixture, many_fields(arena, 100), "\"Y\":\"own\"");
+    expect_fields_fault(fixture, "/requests/0/headers", words);
+    /* So many are not even looked at: one fault, not one for each. */
+    read_fields(fixture, "", arena_printf(arena, "\"Host\":\"\",%s", many_fields(arena, 5000)));
+    expect_fields_fault(fixture, "/requests/0/headers", "not 5001");
+}
+
+static void test_header_sizes_are_bounded(void **state)
+{
+    struct batch_fixture *fixture = *state;
+    struct arena *arena = fixture->arena;
+    enum { OTHERS = 5, FIELD = 5 }; /* "A: " and CR LF; "B: " and CR LF */
+    size_t most = (size_t)fixture->config->limits.request_header;
+    char *value = arena_alloc(arena, most);
+    memset(value, 'v', most);
+    value[most - FIELD] = '\0';
+    const char *full = arena_printf(arena, "\"A\":\"%s\"", value);
+    value[most - FIELD - OTHERS] = '\0';
+    const char *almost = arena_printf(arena, "\"A\":\"%s\"", value);
+    read_fields(fixture, "", full);
+    assert_false(faults_any(&fixture->faults));
+    read_fields(fixture, full, "");
+    assert_false(faults_any(&fixture->faults));
+    read_fields(fixture, almost, "\"B\":\"\"");
+    assert_false(faults_any(&fixture->faults));
+    read_fields(fixture, almost, "\"B\":\"1\"");
+    expect_fields_fault(fixture, "/requests/0/headers", "limits.requestHeader");
+    read_fields(fixture, arena_printf(arena, "%s,\"B\":\"\"", full), "\"C\":\"1\"");
+    expect_fields_fault(fixture, "/headers", "limits.requestHeader");
+    read_fields(fixture, "", arena_printf(arena, "%s,\"B\":\"\"", full));
+    expect_fields_fault(fixture, "/requests/0/headers", "limits.requestHeader");
+}
+
 static void expect_body(const struct request *request, const char *body, const char *type)
 {
     assert_int_equal(request->body, BODY_BYTES);
@@ -323,6 +417,39 @@ static void test_base64(void **state)
             fixture,
             one(fixture, arena_printf(fixture->arena, OPEN_POST ",\"bodyBase64\":\"%s\"", bad[i])),
             "/requests/0/bodyBase64", 400, "not base64");
+}
+
+#define SHOP_CONFIG "upstreams: { shop: { url: 'http://shop.internal' } }\n"
+
+static void test_defaults_fit_the_merge(void **state)
+{
+    struct batch_fixture *fixture = *state;
+    static const struct {
+        const char *merge, *value, *wrong; /* NULL: fine */
+    } rows[] = {
+        {"shallow", "{}", NULL},
+        {"concat", "[]", NULL},
+        {"keyed", "1", NULL},
+        {"array", "null", NULL},
+        {"shallow", "[]", "merge: shallow needs an object here, not a list"},
+        {"shallow", "null", "merge: shallow needs an object here, not null"},
+        {"shallow", "\"{}\"", "merge: shallow needs an object here, not a string"},
+        {"concat", "{}", "merge: concat needs an array here, not a map"},
+        {"concat", "0", "merge: concat needs an array here, not a number"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *json =
+            arena_printf(fixture->arena,
+                         "{\"merge\":\"%s\",\"requests\":[{\"id\":\"a\"," SHOP ",\"default\":%s}]}",
+                         rows[i].merge, rows[i].value);
+        if (rows[i].wrong)
+            fixture_refuse(fixture, json, "/requests/0/default", 400, rows[i].wrong);
+        else
+            fixture_accept(fixture, json);
+    }
+    fixture_refuse_config(SHOP_CONFIG "endpoints:\n  - path: /e\n    merge: concat\n    requests:\n"
+                                      "      - { id: a, upstream: shop, url: /, default: {} }\n",
+                          "test.yaml:6:51", "merge: concat needs an array here");
 }
 
 static void test_default_makes_optional(void **state)
@@ -402,7 +529,7 @@ static void test_members_a_client_may_not_use(void **state)
 {
     struct batch_fixture *fixture = *state;
     fixture_refuse(fixture, one(fixture, SHOP ",\"forward\":{}"), "/requests/0/forward", 400,
-                   "unknown member");
+                   "\"forward\" is possible only in the configuration");
     fixture_refuse(fixture, one(fixture, SHOP ",\"timout\":\"1s\""), "/requests/0/timout", 400,
                    "did you mean \"timeout\"?");
     fixture_refuse(fixture, one(fixture, SHOP ",\"timeout\":\"61s\""), "/requests/0/timeout", 400,
@@ -466,13 +593,17 @@ static void refuse_query(struct batch_fixture *fixture, const char *query, const
 static void test_refused_queries(void **state)
 {
     struct batch_fixture *fixture = *state;
-    refuse_query(fixture, "", "url", 400, "empty");
-    refuse_query(fixture, "merge=keyed", "url", 400, "empty");
+    refuse_query(fixture, "", "url", 400, "give at least one url, as in /batch?url=...");
+    refuse_query(fixture, "merge=keyed", "url", 400, "give at least one url");
+    refuse_query(fixture, "url=%zz", "member 1", 400, "percent-encoding");
     refuse_query(fixture, "url=/users/1&url=http://evil.example/", "url 2", 403,
                  "egress.allow has no rule");
     refuse_query(fixture, "url=/users/1&url=/nope", "url 2", 400, "no endpoint");
     refuse_query(fixture, "url=/users/1&mrege=keyed", "mrege", 400, "did you mean \"merge\"?");
-    refuse_query(fixture, "url=/users/1&body=x", "body", 400, "there is no member");
+    refuse_query(fixture, "url=/users/1&body=x", "body", 400,
+                 "there is no member \"body\" here; use url, merge, policy, timeout, status, meta; "
+                 "in a url write & as %26");
+    refuse_query(fixture, "url=/users/1&merge=deep", "merge", 400, "this version does not have it");
     refuse_query(fixture, "url=/users/1&merge=keyed&merge=array", "merge", 400, "twice");
     refuse_query(fixture, "url=/users/1&merge=nope", "merge", 400, "");
     refuse_query(fixture, "url=/users/1&x=%zz", "member 2", 400, "percent-encoding");
@@ -484,7 +615,6 @@ static void test_refused_queries(void **state)
 
 /* ---- The configuration ---- */
 
-#define SHOP_CONFIG    "upstreams: { shop: { url: 'http://shop.internal' } }\n"
 #define ENDPOINT(more) SHOP_CONFIG "endpoints:\n  - path: /e/{id}\n    method: POST\n" more
 
 static const struct request *load(struct batch_fixture *fixture, const char *yaml)
@@ -584,13 +714,17 @@ int main(void)
         TEST(test_policy_follows_merge),
         TEST(test_ids),
         TEST(test_methods),
+        TEST(test_unsupported_methods_are_one_fault),
         TEST(test_absolute_urls),
         TEST(test_paths_on_upstreams),
         TEST(test_own_endpoints),
         TEST(test_headers),
         TEST(test_refused_headers),
+        TEST(test_header_counts_are_bounded),
+        TEST(test_header_sizes_are_bounded),
         TEST(test_bodies),
         TEST(test_base64),
+        TEST(test_defaults_fit_the_merge),
         TEST(test_default_makes_optional),
         TEST(test_success),
         TEST(test_query),

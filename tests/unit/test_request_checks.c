@@ -27,12 +27,14 @@ static struct head make_head(struct arena *arena, const struct request *request)
         header_add(arena, list, arena_copy(arena, line, (size_t)(colon - line)),
                    arena_string(arena, colon + 2));
     }
-    return (struct head){
+    struct head head = {
         .method = request->method ? request->method : "POST",
         .version = request->version ? request->version : "HTTP/1.1",
-        .target = request->target ? request->target : "/batch",
         .fields = list,
     };
+    target_take_apart(arena, request->target ? request->target : "/batch", &head.authority,
+                      &head.target);
+    return head;
 }
 
 static struct verdict message(const struct request *request, struct body_framing *framing)
@@ -99,7 +101,17 @@ static void test_broken_framing_is_refused_and_closes(void **state)
         {.method = "G(T", .fields = {"Host: a"}},
         {.method = "", .fields = {"Host: a"}},
         {.target = "/a%00b", .fields = {"Host: a"}},
-        {.target = "http://a/batch", .fields = {"Host: a"}},
+        {.target = "https://a/batch", .fields = {"Host: a"}},
+        {.target = "http:/batch", .fields = {"Host: a"}},
+        {.target = "http://", .fields = {"Host: a"}},
+        {.target = "http:///batch", .fields = {"Host: a"}},
+        {.target = "http://user@a/batch", .fields = {"Host: a"}},
+        {.target = "http://user:secret@a/batch", .fields = {"Host: a"}},
+        {.target = "http://a:8x/batch", .fields = {"Host: a"}},
+        {.target = "http://a/../batch", .fields = {"Host: a"}},
+        {.target = "http://a#b", .fields = {"Host: a"}},
+        {.target = "http://a/batch", .fields = {NULL}},
+        {.target = "http://a/batch", .fields = {"Host: a", "Host: a"}},
         {.target = "*", .fields = {"Host: a"}},
         {.target = "/a b", .fields = {"Host: a"}},
         {.target = "/a/../b", .fields = {"Host: a"}},
@@ -112,6 +124,53 @@ static void test_broken_framing_is_refused_and_closes(void **state)
             fail_msg("case %zu: status %u", i, verdict.status);
         assert_int_equal(framing.length, 77);
     }
+}
+
+static void test_targets_in_absolute_form(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target, *authority, *path;
+    } cases[] = {
+        {"/a?b", NULL, "/a?b"},
+        {"*", NULL, "*"},
+        {"/http://a/", NULL, "/http://a/"},
+        {"https://a/b", NULL, "https://a/b"},
+        {"http://a/b?c=/d", "a", "/b?c=/d"},
+        {"HTTP://A:80/", "A:80", "/"},
+        {"http://a", "a", "/"},
+        {"http://[::1]:80?b", "[::1]:80", "/?b"},
+        {"http://a?http://b/c", "a", "/?http://b/c"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        scope_arena struct arena *arena = arena_new();
+        const char *authority, *path;
+        target_take_apart(arena, cases[i].target, &authority, &path);
+        assert_string_equal(path, cases[i].path);
+        if (cases[i].authority)
+            assert_string_equal(authority, cases[i].authority);
+        else
+            assert_null(authority);
+    }
+}
+
+static void test_authority_counts_instead_of_host(void **state)
+{
+    (void)state;
+    scope_arena struct arena *arena = arena_new();
+    struct body_framing framing;
+    const char *allowed, *names[] = {"a"};
+    struct strings hosts = {names, 1}, none = {NULL, 0};
+    struct head head =
+        make_head(arena, &(struct request){.target = "http://a/batch",
+                                           .fields = {"Host: b", "Origin: http://a"}});
+    assert_int_equal(check_message(&head, &framing).status, 0);
+    assert_int_equal(check_host(&head, &hosts).status, 0);
+    assert_int_equal(check_origin(&head, &none, &allowed).status, 0);
+    head = make_head(arena, &(struct request){.target = "http://b/batch",
+                                              .fields = {"Host: a", "Origin: http://a"}});
+    assert_int_equal(check_host(&head, &hosts).status, 421);
+    assert_int_equal(check_origin(&head, &none, &allowed).status, 403);
 }
 
 static void test_edges(void **state)
@@ -215,6 +274,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_requests_pass),
         cmocka_unit_test(test_broken_framing_is_refused_and_closes),
+        cmocka_unit_test(test_targets_in_absolute_form),
+        cmocka_unit_test(test_authority_counts_instead_of_host),
         cmocka_unit_test(test_edges),
         cmocka_unit_test(test_expectations),
         cmocka_unit_test(test_hosts),
