@@ -2,7 +2,7 @@
  * Where a call goes. A fan-out is worth sharing when it is wide, or when it would open
  * many TLS connections, each of which costs more than a hundred calls. The slices of
  * siblings are sent before the owner begins with its own part, so that all begin at
- * about the same time. The numbers were measured (docs/decisions/0012-slices.md).
+ * about the same time. The numbers were measured (docs/decisions/0006-slices.md).
  */
 #include "back/dispatch.h"
 
