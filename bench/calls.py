@@ -7,7 +7,7 @@ settings = json.loads(sys.argv[1])
 
 
 def urls(path):
-    """The URLs of /work/width, in order."""
+    """The URLs of /BODY/CALLS, in order."""
     _, work, width = path.split("/")
     return [url(work, number) for number in range(int(width))]
 

@@ -35,7 +35,7 @@ def call(work, number):
 
 
 def merged(work, width):
-    """What every aggregator must answer for /work/width."""
+    """What every aggregator must answer for /BODY/CALLS."""
     def body(path):
         return json.loads(BODIES[path]) if path in BODIES else LATE[path]
     return {f"r{n + 1}": body(call(work, n)[1]) for n in range(width)}
