@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <resolv.h>
 #include <sys/socket.h>
 
 int lookup_system(void *ctx, const char *host, struct addresses **ret_addresses)
@@ -26,4 +28,9 @@ int lookup_system(void *ctx, const char *host, struct addresses **ret_addresses)
         return LOOKUP_FAILED;
     *ret_addresses = addresses;
     return 0;
+}
+
+void lookup_leave_thread(void)
+{
+    res_nclose(&_res);
 }

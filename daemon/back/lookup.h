@@ -22,4 +22,9 @@ int must_check lookup_system(void *ctx, const char *host, struct addresses **ret
 int must_check resolver_new_with(const struct resolver_options *options, struct latch *latch,
                                  lookup_fn *lookup, void *ctx, struct resolver **ret_resolver);
 
+/* The calling thread will look nothing up any more: frees what the system's resolver keeps
+ * for it. glibc would do so itself, but after the thread has been counted out of its latch,
+ * so that a process which ends at that moment leaks. */
+void lookup_leave_thread(void);
+
 #endif

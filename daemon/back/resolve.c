@@ -275,6 +275,7 @@ static void run(void *ctx)
         assert(rc == 0);
     }
     let_go(resolver);
+    lookup_leave_thread();
 }
 
 int resolver_new_with(const struct resolver_options *options, struct latch *latch,

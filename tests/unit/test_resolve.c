@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <resolv.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -360,6 +361,34 @@ static void the_system_knows_localhost(void **state)
     addresses_unref(addresses);
 }
 
+/* Asks a name server that is not there, in a thread of its own as the daemon does. */
+static void *asks_and_leaves(void *ctx)
+{
+    bool *tidy = ctx;
+    struct addresses *addresses;
+    int rc = res_ninit(&_res);
+    _res.nscount = 1;
+    _res.retry = 1;
+    _res.nsaddr_list[0] = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(1)};
+    _res.nsaddr_list[0].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (rc != 0 || lookup_system(NULL, "nobody.invalid", &addresses) == 0)
+        return NULL;
+    bool kept = _res._u._ext.nsaddrs[0] != NULL; /* what a process that ends now would leak */
+    lookup_leave_thread();
+    *tidy = kept && !_res._u._ext.nsaddrs[0];
+    return NULL;
+}
+
+static void a_thread_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    bool tidy = false;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, asks_and_leaves, &tidy), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(tidy);
+}
+
 static void addresses_keep_order_once_each(void **state)
 {
     (void)state;
@@ -396,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_question_taken_back),
         cmocka_unit_test(stopping_while_a_lookup_hangs),
         cmocka_unit_test(the_system_knows_localhost),
+        cmocka_unit_test(a_thread_leaves_nothing_behind),
         cmocka_unit_test(addresses_keep_order_once_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
