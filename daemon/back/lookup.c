@@ -32,5 +32,7 @@ int lookup_system(void *ctx, const char *host, struct addresses **ret_addresses)
 
 void lookup_leave_thread(void)
 {
-    res_nclose(&_res);
+    /* One that never asked is all zeros, which res_nclose() takes for descriptor 0. */
+    if (_res.options & RES_INIT)
+        res_nclose(&_res);
 }

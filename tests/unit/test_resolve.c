@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "back/lookup.h"
 #include "back/resolve.h"
@@ -366,6 +368,9 @@ static void *asks_and_leaves(void *ctx)
 {
     bool *tidy = ctx;
     struct addresses *addresses;
+    int zero = dup2(STDERR_FILENO, STDIN_FILENO); /* a descriptor 0 that may not be closed */
+    lookup_leave_thread();
+    bool unharmed = zero == 0 && fcntl(STDIN_FILENO, F_GETFD) >= 0;
     int rc = res_ninit(&_res);
     _res.nscount = 1;
     _res.retry = 1;
@@ -375,7 +380,7 @@ static void *asks_and_leaves(void *ctx)
         return NULL;
     bool kept = _res._u._ext.nsaddrs[0] != NULL; /* what a process that ends now would leak */
     lookup_leave_thread();
-    *tidy = kept && !_res._u._ext.nsaddrs[0];
+    *tidy = unharmed && kept && !_res._u._ext.nsaddrs[0];
     return NULL;
 }
 
