@@ -14,6 +14,7 @@ import zlib
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import data
+import shop
 import wire
 
 JSON = "application/json; charset=utf-8"
@@ -214,6 +215,7 @@ ROUTES = [(re.compile(pattern), methods, handler) for pattern, methods, handler 
     ("/deflate", READ, fixed(200, zlib.compress(b'{"packed":"deflate"}', 9), JSON,
                              [("Content-Encoding", "deflate")])),
     ("/bomb", READ, fixed(200, BOMB, JSON, [("Content-Encoding", "gzip")])),
+    *shop.routes(as_json, NUMBER),
 ]]
 RAW = {
     "/slow-drip": slow_drip, "/chunked": chunked, "/truncated": truncated,
