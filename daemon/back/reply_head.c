@@ -54,7 +54,7 @@ static bool digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static struct text trim(struct text text)
+static inline struct text trim(struct text text)
 {
     while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
         text = (struct text){text.data + 1, text.len - 1};
@@ -63,8 +63,8 @@ static struct text trim(struct text text)
     return text;
 }
 
-/* May one of eight bytes be below 0x20, or DEL? Never misses one. */
-static bool is_suspicious(const char *data)
+/* Not 0 when one of eight bytes may be below 0x20, or DEL. Never misses one. */
+static inline uint64_t suspicion(const char *data)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint64_t high = ones * 0x80;
@@ -74,14 +74,23 @@ static bool is_suspicious(const char *data)
     return (((word - ones * 0x20) & ~word) | ((turned - ones) & ~turned)) & high;
 }
 
+/* The last eight bytes may overlap those before: bytes looked at twice cost nothing. */
+static inline bool is_suspicious(struct text text)
+{
+    if (text.len < 8)
+        return true;
+    uint64_t found = suspicion(text.data + text.len - 8);
+    for (size_t i = 0; i + 8 < text.len; i += 8)
+        found |= suspicion(text.data + i);
+    return found != 0;
+}
+
 static bool has_control(struct text text)
 {
-    for (size_t i = 0; i < text.len;) {
-        if (text.len - i >= 8 && !is_suspicious(text.data + i)) {
-            i += 8;
-            continue;
-        }
-        unsigned char c = (unsigned char)text.data[i++];
+    if (!is_suspicious(text))
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f)
             return true;
     }
@@ -96,13 +105,17 @@ static const bool in_token[256] = {
     ['`'] = true,         ['|'] = true,         ['~'] = true,
 };
 
-static bool is_token(struct text text)
+static inline bool is_token(struct text text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (!in_token[(unsigned char)text.data[i]])
-            return false;
-    }
-    return text.len > 0;
+    const unsigned char *bytes = (const unsigned char *)text.data;
+    bool good = text.len > 0;
+    size_t i = 0;
+    for (; i + 4 <= text.len; i += 4) /* without a branch for each */
+        good &= in_token[bytes[i]] & in_token[bytes[i + 1]] & in_token[bytes[i + 2]] &
+                in_token[bytes[i + 3]];
+    for (; i < text.len; i++)
+        good &= in_token[bytes[i]];
+    return good;
 }
 
 /* ---- status line ---- */
