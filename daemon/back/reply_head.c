@@ -63,15 +63,14 @@ static inline struct text trim(struct text text)
     return text;
 }
 
-/* Not 0 when one of eight bytes may be below 0x20, or DEL. Never misses one. */
+/* Not 0 when one of eight bytes may be below 0x20, or DEL: below 0x80 itself, it gets
+ * its top bit from losing 0x20 or from gaining 1. A carry may raise a false alarm only. */
 static inline uint64_t suspicion(const char *data)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t high = ones * 0x80;
     uint64_t word;
     memcpy(&word, data, sizeof word);
-    uint64_t turned = word ^ ones * 0x7f; /* DEL becomes 0 */
-    return (((word - ones * 0x20) & ~word) | ((turned - ones) & ~turned)) & high;
+    return ((word - ones * 0x20) | (word + ones)) & ~word & ones * 0x80;
 }
 
 /* The last eight bytes may overlap those before: bytes looked at twice cost nothing. */
