@@ -104,17 +104,18 @@ static const bool in_token[256] = {
     ['`'] = true,         ['|'] = true,         ['~'] = true,
 };
 
-static inline bool is_token(struct text text)
+/* How many bytes of a token there are before another; four at a time without a branch
+ * for each. */
+static inline size_t token_length(struct text text)
 {
     const unsigned char *bytes = (const unsigned char *)text.data;
-    bool good = text.len > 0;
     size_t i = 0;
-    for (; i + 4 <= text.len; i += 4) /* without a branch for each */
-        good &= in_token[bytes[i]] & in_token[bytes[i + 1]] & in_token[bytes[i + 2]] &
-                in_token[bytes[i + 3]];
-    for (; i < text.len; i++)
-        good &= in_token[bytes[i]];
-    return good;
+    while (i + 4 <= text.len && (in_token[bytes[i]] & in_token[bytes[i + 1]] &
+                                 in_token[bytes[i + 2]] & in_token[bytes[i + 3]]))
+        i += 4;
+    while (i < text.len && in_token[bytes[i]])
+        i++;
+    return i;
 }
 
 /* ---- status line ---- */
@@ -257,17 +258,25 @@ static bool interpret(struct reply_head *head, struct text name, struct text val
     }
 }
 
-static bool split_field(struct reply_head *head, struct text line, struct text *ret_name,
-                        struct text *ret_value)
+static bool wrong_field(struct reply_head *head, struct text line)
 {
     if (line.data[0] == ' ' || line.data[0] == '\t')
         return malformed(head, "a header line is folded");
-    const char *colon = memchr(line.data, ':', line.len);
-    if (!colon)
+    if (!memchr(line.data, ':', line.len))
         return malformed(head, "a header line has no colon");
-    *ret_name = (struct text){line.data, (size_t)(colon - line.data)};
-    *ret_value = trim((struct text){colon + 1, line.len - ret_name->len - 1});
-    return is_token(*ret_name) || malformed(head, "a field name is malformed");
+    return malformed(head, "a field name is malformed");
+}
+
+/* A token ends before a colon; it needs no other search for one. */
+static inline bool split_field(struct reply_head *head, struct text line, struct text *ret_name,
+                               struct text *ret_value)
+{
+    size_t len = token_length(line);
+    if (len == 0 || len == line.len || line.data[len] != ':')
+        return wrong_field(head, line);
+    *ret_name = (struct text){line.data, len};
+    *ret_value = trim((struct text){line.data + len + 1, line.len - len - 1});
+    return true;
 }
 
 static void keep_field(struct reply_head *head, struct text name, struct text value)
@@ -279,11 +288,15 @@ static void keep_field(struct reply_head *head, struct text name, struct text va
 }
 
 /* `whole`: the line with its end. */
-static bool take_field(struct reply_head *head, struct text line, struct text whole)
+static inline bool take_field(struct reply_head *head, struct text line, struct text whole)
 {
     struct text name, value;
     bool kept;
-    if (!split_field(head, line, &name, &value) || !interpret(head, name, value, &kept))
+    if (!split_field(head, line, &name, &value))
+        return false;
+    if (head->complete)
+        return true; /* a trailer is held to the same rules and dropped */
+    if (!interpret(head, name, value, &kept))
         return false;
     if (!kept)
         return true;
@@ -324,11 +337,9 @@ bool reply_head_line(struct reply_head *head, const char *line, size_t len)
         text.len--;
     if (has_control(text))
         return malformed(head, "a control character in the header");
-    if (head->complete) {
-        struct text name, value; /* a trailer is held to the same rules and dropped */
-        return text.len == 0 || split_field(head, text, &name, &value);
-    }
     if (head->status == 0)
         return begin_block(head, text);
-    return text.len == 0 ? end_block(head) : take_field(head, text, (struct text){line, len});
+    if (text.len == 0)
+        return head->complete || end_block(head);
+    return take_field(head, text, (struct text){line, len});
 }
