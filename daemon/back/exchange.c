@@ -199,8 +199,8 @@ static bool is_silent(struct exchange *exchange)
 static void replied(struct exchange *exchange, bool filled)
 {
     struct exchanges *exchanges = exchange->owner;
-    bool reuse = exchange->out && !exchange->hung_up &&
-                 reply_reader_may_reuse(&exchange->reader) && (!filled || is_silent(exchange));
+    bool reuse = exchange->out && !exchange->hung_up && reply_reader_may_reuse(&exchange->reader) &&
+                 (!filled || is_silent(exchange));
     reply_reader_take(&exchange->reader, &exchange->outcome);
     exchange->outcome.attempts = 1;
     if (reuse)
