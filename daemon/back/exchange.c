@@ -55,6 +55,7 @@ struct exchange {
     struct reply_reader reader;
     bool reading; /* the reader is set up */
     bool idempotent, again, out, broken, began, finished;
+    bool hung_up; /* the upstream has closed its side */
     bool tell_again, tell_sent, tell_began;
     struct outcome outcome;
     struct link link; /* in the queue, or unused */
@@ -178,7 +179,7 @@ static void begin_sending(struct exchange *exchange, struct channel *channel)
     channel->owner = exchange;
     channel->ready = channel_event;
     exchange->channel = channel;
-    exchange->out = exchange->broken = false;
+    exchange->out = exchange->broken = exchange->hung_up = false;
     begin_reading(exchange);
     if (outgoing_begin(&exchange->outgoing, &exchange->owner->requests, exchange->spec,
                        exchange->deadline) != 0)
@@ -198,7 +199,7 @@ static bool is_silent(struct exchange *exchange)
 static void replied(struct exchange *exchange, bool filled)
 {
     struct exchanges *exchanges = exchange->owner;
-    bool reuse = exchange->out && reply_reader_may_reuse(&exchange->reader) &&
+    bool reuse = exchange->out && !exchange->hung_up && reply_reader_may_reuse(&exchange->reader) &&
                  (!filled || is_silent(exchange));
     reply_reader_take(&exchange->reader, &exchange->outcome);
     exchange->outcome.attempts = 1;
@@ -283,6 +284,7 @@ static void receive(struct exchange *exchange)
 static void channel_event(struct channel *channel, uint32_t events)
 {
     struct exchange *exchange = channel->owner;
+    exchange->hung_up = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     if (!exchange->out && !exchange->broken && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) &&
         !send_more(exchange)) {
         send_failed(exchange);
@@ -330,16 +332,19 @@ static void connect_again(struct exchange *exchange)
 }
 
 /* An idle connection on which anything arrives is closed by its watch. What has come
- * since this turn's events were read is seen by a look only: so a connection that
- * became idle in this turn is looked at, and any for a call that must not fail. */
+ * since this turn's events were read is seen by a look only. A plain connection that
+ * became idle in this turn needs none more than one that idles for longer: the recv that
+ * ended its reply found nothing behind it, and its event told of no end. TLS may hold
+ * back what it has read; and a call that must not fail looks in any case. */
 static struct channel *idle_channel(struct exchange *exchange)
 {
     struct exchanges *exchanges = exchange->owner;
     usec_t idle = exchange->idempotent ? USEC_NEVER : ALIVE_RECENTLY;
     struct channel *channel = pool_take(exchanges->pool, exchange->peer, idle);
-    bool trusted =
-        channel && exchange->idempotent && channel->idle_since != loop_now(exchanges->loop);
-    if (!channel || trusted || channel_is_quiet(channel))
+    if (!channel)
+        return NULL;
+    bool sure = !channel_is_tls(channel) || channel->idle_since != loop_now(exchanges->loop);
+    if ((exchange->idempotent && sure) || channel_is_quiet(channel))
         return channel;
     channel_close(channel);
     return NULL;

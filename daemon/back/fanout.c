@@ -13,11 +13,9 @@
  */
 #include "back/fanout.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/mem.h"
 
 enum { FAULTS_MOST = 32 };
 
@@ -31,7 +29,7 @@ struct leg {
 struct fanout {
     const struct fanout_engine *engine;
     struct config *config;
-    struct arena *arena;
+    struct arena *arena; /* holds this struct too */
     fanout_done_fn *done;
     void *ctx;
     struct fanout *parent; /* held until this one is freed */
@@ -57,12 +55,11 @@ static void release(struct fanout *fanout)
 {
     while (fanout && fanout->ended && !fanout->starting && fanout->outstanding == 0) {
         struct fanout *parent = fanout->parent;
+        struct config *config = fanout->config;
         if (fanout->has_job)
             job_done(&fanout->job);
-        arena_free(fanout->arena);
-        config_unref(fanout->config);
-        free(fanout->legs);
-        free(fanout);
+        arena_free(fanout->arena); /* with the fan-out in it */
+        config_unref(config);
         if (parent)
             parent->outstanding--;
         fanout = parent;
@@ -236,7 +233,7 @@ static void start_legs(struct fanout *fanout, const struct batch *batch,
     fanout->deadline = own < inbound->deadline ? own : inbound->deadline;
     job_init(&fanout->job, fanout->config, batch, fanout->arena, now);
     fanout->has_job = true;
-    fanout->legs = mem_new(fanout->plan.count * sizeof *fanout->legs);
+    fanout->legs = arena_array(fanout->arena, fanout->plan.count, sizeof *fanout->legs);
     loop_set(fanout->engine->loop, &fanout->timer, fanout->deadline, expired);
     fanout->starting = true;
     struct spread spread;
@@ -254,7 +251,7 @@ static struct fanout *start(const struct fanout_engine *engine, struct config *c
                             struct arena *arena, struct fanout *parent, fanout_done_fn *done,
                             void *ctx)
 {
-    struct fanout *fanout = mem_new(sizeof *fanout);
+    struct fanout *fanout = arena_alloc(arena, sizeof *fanout);
     fanout->engine = engine;
     fanout->config = config_ref(config);
     fanout->arena = arena;

@@ -54,7 +54,7 @@ static bool digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static struct text trim(struct text text)
+static inline struct text trim(struct text text)
 {
     while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
         text = (struct text){text.data + 1, text.len - 1};
@@ -63,25 +63,33 @@ static struct text trim(struct text text)
     return text;
 }
 
-/* May one of eight bytes be below 0x20, or DEL? Never misses one. */
-static bool is_suspicious(const char *data)
+/* Not 0 when one of eight bytes may be below 0x20, or DEL: below 0x80 itself, it gets
+ * its top bit from losing 0x20 or from gaining 1. A carry may raise a false alarm only. */
+static inline uint64_t suspicion(const char *data)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t high = ones * 0x80;
     uint64_t word;
     memcpy(&word, data, sizeof word);
-    uint64_t turned = word ^ ones * 0x7f; /* DEL becomes 0 */
-    return (((word - ones * 0x20) & ~word) | ((turned - ones) & ~turned)) & high;
+    return ((word - ones * 0x20) | (word + ones)) & ~word & ones * 0x80;
+}
+
+/* The last eight bytes may overlap those before: bytes looked at twice cost nothing. */
+static inline bool is_suspicious(struct text text)
+{
+    if (text.len < 8)
+        return true;
+    uint64_t found = suspicion(text.data + text.len - 8);
+    for (size_t i = 0; i + 8 < text.len; i += 8)
+        found |= suspicion(text.data + i);
+    return found != 0;
 }
 
 static bool has_control(struct text text)
 {
-    for (size_t i = 0; i < text.len;) {
-        if (text.len - i >= 8 && !is_suspicious(text.data + i)) {
-            i += 8;
-            continue;
-        }
-        unsigned char c = (unsigned char)text.data[i++];
+    if (!is_suspicious(text))
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f)
             return true;
     }
@@ -96,13 +104,18 @@ static const bool in_token[256] = {
     ['`'] = true,         ['|'] = true,         ['~'] = true,
 };
 
-static bool is_token(struct text text)
+/* How many bytes of a token there are before another; four at a time without a branch
+ * for each. */
+static inline size_t token_length(struct text text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (!in_token[(unsigned char)text.data[i]])
-            return false;
-    }
-    return text.len > 0;
+    const unsigned char *bytes = (const unsigned char *)text.data;
+    size_t i = 0;
+    while (i + 4 <= text.len && (in_token[bytes[i]] & in_token[bytes[i + 1]] &
+                                 in_token[bytes[i + 2]] & in_token[bytes[i + 3]]))
+        i += 4;
+    while (i < text.len && in_token[bytes[i]])
+        i++;
+    return i;
 }
 
 /* ---- status line ---- */
@@ -245,17 +258,25 @@ static bool interpret(struct reply_head *head, struct text name, struct text val
     }
 }
 
-static bool split_field(struct reply_head *head, struct text line, struct text *ret_name,
-                        struct text *ret_value)
+static bool wrong_field(struct reply_head *head, struct text line)
 {
     if (line.data[0] == ' ' || line.data[0] == '\t')
         return malformed(head, "a header line is folded");
-    const char *colon = memchr(line.data, ':', line.len);
-    if (!colon)
+    if (!memchr(line.data, ':', line.len))
         return malformed(head, "a header line has no colon");
-    *ret_name = (struct text){line.data, (size_t)(colon - line.data)};
-    *ret_value = trim((struct text){colon + 1, line.len - ret_name->len - 1});
-    return is_token(*ret_name) || malformed(head, "a field name is malformed");
+    return malformed(head, "a field name is malformed");
+}
+
+/* A token ends before a colon; it needs no other search for one. */
+static inline bool split_field(struct reply_head *head, struct text line, struct text *ret_name,
+                               struct text *ret_value)
+{
+    size_t len = token_length(line);
+    if (len == 0 || len == line.len || line.data[len] != ':')
+        return wrong_field(head, line);
+    *ret_name = (struct text){line.data, len};
+    *ret_value = trim((struct text){line.data + len + 1, line.len - len - 1});
+    return true;
 }
 
 static void keep_field(struct reply_head *head, struct text name, struct text value)
@@ -267,11 +288,15 @@ static void keep_field(struct reply_head *head, struct text name, struct text va
 }
 
 /* `whole`: the line with its end. */
-static bool take_field(struct reply_head *head, struct text line, struct text whole)
+static inline bool take_field(struct reply_head *head, struct text line, struct text whole)
 {
     struct text name, value;
     bool kept;
-    if (!split_field(head, line, &name, &value) || !interpret(head, name, value, &kept))
+    if (!split_field(head, line, &name, &value))
+        return false;
+    if (head->complete)
+        return true; /* a trailer is held to the same rules and dropped */
+    if (!interpret(head, name, value, &kept))
         return false;
     if (!kept)
         return true;
@@ -312,11 +337,9 @@ bool reply_head_line(struct reply_head *head, const char *line, size_t len)
         text.len--;
     if (has_control(text))
         return malformed(head, "a control character in the header");
-    if (head->complete) {
-        struct text name, value; /* a trailer is held to the same rules and dropped */
-        return text.len == 0 || split_field(head, text, &name, &value);
-    }
     if (head->status == 0)
         return begin_block(head, text);
-    return text.len == 0 ? end_block(head) : take_field(head, text, (struct text){line, len});
+    if (text.len == 0)
+        return head->complete || end_block(head);
+    return take_field(head, text, (struct text){line, len});
 }

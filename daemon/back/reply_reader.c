@@ -170,10 +170,23 @@ static bool may_be_status_line(const struct reply_reader *reader, struct input p
     return true;
 }
 
+/* A piece of a line; its end when `newline`. */
+static bool join_line(struct reply_reader *reader, struct input piece, bool newline,
+                      struct input *ret_line)
+{
+    buffer_append(&reader->line, piece.at, piece.left);
+    if (buffer_status(&reader->line) != 0)
+        mem_exhausted();
+    *ret_line = (struct input){reader->line.data, reader->line.len};
+    if (newline)
+        reader->line.len = 0; /* its bytes stay until the next append */
+    return newline;
+}
+
 /* Finds the next whole line, CRLF included, of at most `max` bytes; what is not
  * whole yet is kept. False: more has to come, or *ret_too_long. */
-static bool next_line(struct reply_reader *reader, struct input *input, uint64_t max,
-                      struct input *ret_line, bool *ret_too_long)
+static inline bool next_line(struct reply_reader *reader, struct input *input, uint64_t max,
+                             struct input *ret_line, bool *ret_too_long)
 {
     const char *newline = memchr(input->at, '\n', input->left);
     size_t len = newline ? (size_t)(newline - input->at) + 1 : input->left;
@@ -183,20 +196,13 @@ static bool next_line(struct reply_reader *reader, struct input *input, uint64_t
     input->left -= len;
     if (*ret_too_long)
         return false;
-    if (newline && reader->line.len == 0) {
-        *ret_line = piece;
-        return true;
-    }
-    buffer_append(&reader->line, piece.at, piece.left);
-    if (buffer_status(&reader->line) != 0)
-        mem_exhausted();
-    *ret_line = (struct input){reader->line.data, reader->line.len};
-    if (newline)
-        reader->line.len = 0; /* its bytes stay until the next append */
-    return newline != NULL;
+    if (!newline || reader->line.len > 0)
+        return join_line(reader, piece, newline != NULL, ret_line);
+    *ret_line = piece;
+    return true;
 }
 
-static bool ends_with_crlf(struct input line)
+static inline bool ends_with_crlf(struct input line)
 {
     return line.left >= 2 && line.at[line.left - 2] == '\r';
 }
@@ -242,7 +248,8 @@ static void begin_body(struct reply_reader *reader)
 }
 
 /* A line of the header or of the trailers; false: none was whole. */
-static bool take_head_line(struct reply_reader *reader, struct input *input, struct input *ret_line)
+static inline bool take_head_line(struct reply_reader *reader, struct input *input,
+                                  struct input *ret_line)
 {
     struct reply_head *head = &reader->head;
     bool too_long;
@@ -268,12 +275,15 @@ static bool take_head_line(struct reply_reader *reader, struct input *input, str
 
 static void read_head(struct reply_reader *reader, struct input *input)
 {
+    struct reply_head *head = &reader->head;
     struct input line;
-    if (!take_head_line(reader, input, &line))
-        return;
-    if (reader->head.complete)
+    do {
+        if (!take_head_line(reader, input, &line))
+            return;
+    } while (head->status != 0 && !head->complete && input->left > 0);
+    if (head->complete)
         begin_body(reader);
-    else if (reader->head.status == 0 && ++reader->interims > REPLY_INTERIM_MAX)
+    else if (head->status == 0 && ++reader->interims > REPLY_INTERIM_MAX)
         malformed(reader, "too many interim replies");
 }
 

@@ -8,14 +8,6 @@
 
 #include "core/decimal.h"
 
-static void put_field(struct buffer *out, const char *name, const char *value)
-{
-    buffer_string(out, name);
-    buffer_append(out, ": ", value[0] ? 2 : 1);
-    buffer_string(out, value);
-    buffer_append(out, "\r\n", 2);
-}
-
 static void put_number(struct buffer *out, const char *name, unsigned long long number)
 {
     buffer_string(out, name);
@@ -49,10 +41,12 @@ void request_head_write(const struct call_spec *spec, usec_t deadline, struct bu
     buffer_string(out, spec->origin->authority);
     buffer_append(out, "\r\n", 2);
     if (spec->decode)
-        put_field(out, "Accept-Encoding", "gzip, deflate");
+        header_put(out, "Accept-Encoding", "gzip, deflate");
     put_time(spec, deadline, out);
-    for (size_t i = 0; i < spec->headers.count; i++)
-        put_field(out, spec->headers.items[i].name, spec->headers.items[i].value);
+    if (spec->lines)
+        buffer_append(out, spec->lines, spec->lines_len);
+    else
+        header_put_all(out, &spec->headers);
     if (spec->has_body || expects_content(spec->method))
         put_number(out, "Content-Length", spec->has_body ? spec->body_len : 0);
     buffer_append(out, "\r\n", 2);

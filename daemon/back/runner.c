@@ -23,6 +23,8 @@
 #include "back/carriers.h"
 #include "base/mem.h"
 
+enum { SPARE_CALLS = 1024 };
+
 #define SHARE_MIN (200 * USEC_PER_MSEC) /* of the time to connect, for one address */
 
 enum call_phase {
@@ -54,7 +56,7 @@ struct running {
     usec_t deadline, first_byte_deadline;
     usec_t address_deadline; /* while connecting: when this address gives way */
     struct outcome outcome;
-    struct running *next; /* ended */
+    struct running *next; /* ended, or unused */
 };
 
 struct runner {
@@ -64,6 +66,8 @@ struct runner {
     struct carriers *carriers;
     struct timer wake;
     struct running *first_ended, *last_ended;
+    struct running *spare; /* unused: calls are recycled */
+    size_t spare_count;
     size_t in_flight;
 };
 
@@ -77,6 +81,32 @@ static usec_t after(usec_t moment, usec_t span)
 static usec_t earlier(usec_t a, usec_t b)
 {
     return a < b ? a : b;
+}
+
+/* ---- recycling ---- */
+
+/* Not zeroed. */
+static struct running *new_running(struct runner *runner)
+{
+    struct running *call = runner->spare;
+    runner->in_flight++;
+    if (!call)
+        return mem_resize(NULL, 1, sizeof *call);
+    runner->spare = call->next;
+    runner->spare_count--;
+    return call;
+}
+
+static void free_running(struct runner *runner, struct running *call)
+{
+    runner->in_flight--;
+    if (runner->spare_count == SPARE_CALLS) {
+        free(call);
+        return;
+    }
+    call->next = runner->spare;
+    runner->spare = call;
+    runner->spare_count++;
 }
 
 /* A span of 0 means that there is none. */
@@ -317,9 +347,14 @@ static void resolve(struct running *call)
     free(question);
 }
 
+/* The last byte of an IPv4 address is a digit; only an IPv6 address has a colon. */
 static bool is_literal(const char *host)
 {
     unsigned char bytes[sizeof(struct in6_addr)];
+    size_t len = strlen(host);
+    bool numeric = len > 0 && (unsigned)(host[len - 1] - '0') < 10;
+    if (!numeric && !memchr(host, ':', len))
+        return false;
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
@@ -337,7 +372,7 @@ static void begin(void *ctx)
 struct call *runner_start(struct runner *runner, const struct config *config,
                           const struct call_spec *spec, usec_t started, const struct call *handle)
 {
-    struct running *call = mem_new(sizeof *call);
+    struct running *call = new_running(runner);
     *call = (struct running){
         .call = *handle,
         .runner = runner,
@@ -346,7 +381,6 @@ struct call *runner_start(struct runner *runner, const struct config *config,
         .deadline = after(started, spec->timeout),
         .first_byte_deadline = limit_after(started, spec->first_byte_timeout),
     };
-    runner->in_flight++;
     int admitted =
         admission_begin(&call->admission, config, spec->upstream, runner->mailbox, begin, call);
     if (admitted == ADMISSION_GRANTED)
@@ -374,8 +408,7 @@ static void deliver(struct runner *runner, struct running *call)
 {
     struct outcome outcome = outcome_take(&call->outcome);
     struct call handle = call->call;
-    runner->in_flight--;
-    free(call);
+    free_running(runner, call);
     handle.home(handle.ctx, handle.index, &outcome);
     outcome_done(&outcome);
 }
@@ -439,6 +472,11 @@ struct runner *runner_free(struct runner *runner)
     assert(runner->in_flight == 0);
     loop_clear(runner->loop, &runner->wake);
     carriers_free(runner->carriers);
+    while (runner->spare) {
+        struct running *call = runner->spare;
+        runner->spare = call->next;
+        free(call);
+    }
     free(runner);
     return NULL;
 }

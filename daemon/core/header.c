@@ -34,6 +34,20 @@ const char *header_get(const struct header_list *list, const char *name)
     return NULL;
 }
 
+void header_put(struct buffer *out, const char *name, const char *value)
+{
+    buffer_string(out, name);
+    buffer_append(out, ": ", value[0] ? 2 : 1);
+    buffer_string(out, value);
+    buffer_append(out, "\r\n", 2);
+}
+
+void header_put_all(struct buffer *out, const struct header_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        header_put(out, list->items[i].name, list->items[i].value);
+}
+
 static bool is_token_byte(char byte)
 {
     if ((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||

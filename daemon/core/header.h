@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/arena.h"
+#include "base/buffer.h"
 
 struct header {
     const char *name;  /* as given; compared without case */
@@ -21,6 +22,10 @@ struct header_list {
 void header_add(struct arena *arena, struct header_list *list, const char *name, const char *value);
 /* The first value of a field, or NULL. */
 const char *header_get(const struct header_list *list, const char *name);
+
+/* Field lines as they go out; an empty value leaves no blank behind the colon. */
+void header_put(struct buffer *out, const char *name, const char *value);
+void header_put_all(struct buffer *out, const struct header_list *list);
 
 /* RFC 9110: a field name is a token; a value has no control characters but tab. */
 bool header_name_valid(const char *name);

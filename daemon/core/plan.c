@@ -24,7 +24,8 @@ struct planner {
     struct arena *arena;
     struct faults *faults;
     struct propagated propagated;
-    struct buffer target; /* scratch, one for all requests */
+    struct buffer scratch;          /* one for all requests */
+    const struct call_spec *before; /* the last call whose lines were written */
 };
 
 /* ---- Values for templates ---- */
@@ -78,15 +79,15 @@ static const char *fill_target(struct planner *planner, const struct request *re
         return request->literal;
     const char *broken = NULL;
     struct lookup lookup = {planner, &broken};
-    planner->target.len = 0;
-    request_write_target(request, planner->batch->query, find_value, &lookup, &planner->target);
+    planner->scratch.len = 0;
+    request_write_target(request, planner->batch->query, find_value, &lookup, &planner->scratch);
     if (broken) {
         fault_in(planner->faults, "", "the percent-encoding of {%s} is broken", broken);
         return NULL;
     }
-    const char *wrong = url_check_target(planner->target.data, planner->target.len);
+    const char *wrong = url_check_target(planner->scratch.data, planner->scratch.len);
     if (!wrong)
-        return arena_copy(planner->arena, planner->target.data, planner->target.len);
+        return arena_copy(planner->arena, planner->scratch.data, planner->scratch.len);
     fault_in(planner->faults, "", "the value of {%s} does not fit into the URL of \"%s\": %s",
              suspect(request, &lookup), request->id, wrong);
     return NULL;
@@ -110,6 +111,32 @@ static void fill_body(const struct planner *planner, const struct request *reque
 }
 
 /* ---- Calls ---- */
+
+/* The same texts at the same places. */
+static bool same_fields(const struct header_list *one, const struct header_list *other)
+{
+    return one->count == other->count &&
+           memcmp(one->items, other->items, one->count * sizeof *one->items) == 0;
+}
+
+/* Most calls of a batch carry the same fields: they share the text of them. */
+static void write_lines(struct planner *planner, struct call_spec *call)
+{
+    const struct call_spec *before = planner->before;
+    if (!before || !same_fields(&before->headers, &call->headers)) {
+        struct buffer *scratch = &planner->scratch;
+        scratch->len = 0;
+        header_put_all(scratch, &call->headers);
+        if (buffer_status(scratch) != 0)
+            return;
+        call->lines = arena_copy(planner->arena, scratch->data, scratch->len);
+        call->lines_len = scratch->len;
+    } else {
+        call->lines = before->lines;
+        call->lines_len = before->lines_len;
+    }
+    planner->before = call;
+}
 
 static usec_t shorter(usec_t a, usec_t b)
 {
@@ -153,6 +180,8 @@ static void plan_call(struct planner *planner, const struct request *request, co
     fill_body(planner, request, &call->body, &call->body_len, &content_type);
     plan_call_headers(planner->arena, request, planner->inbound, &planner->propagated,
                       call->has_body ? content_type : NULL, &call->headers, &call->decode);
+    if (call->http != HTTP_2)
+        write_lines(planner, call);
     item->timeout = call->timeout;
 }
 
@@ -207,7 +236,7 @@ void plan_make(const struct config *config, const struct batch *batch,
     struct plan plan = {.count = batch->list.count, .timeout = batch->timeout};
     plan.items = arena_array(arena, plan.count, sizeof *plan.items);
     planner.propagated = plan_propagate(&config->propagate, inbound, identity, arena);
-    buffer_init(&planner.target, SIZE_MAX);
+    buffer_init(&planner.scratch, SIZE_MAX);
     for (size_t i = 0; i < plan.count; i++) {
         const struct request *request = &requests[i];
         const char *target = fill_target(&planner, request);
@@ -217,6 +246,6 @@ void plan_make(const struct config *config, const struct batch *batch,
         else if (target)
             plan_call(&planner, request, target, &plan.items[i]);
     }
-    buffer_done(&planner.target);
+    buffer_done(&planner.scratch);
     *ret_plan = plan;
 }

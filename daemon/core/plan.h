@@ -16,6 +16,8 @@ struct call_spec {
     enum http_version http; /* HTTP_NEGOTIATED: only with TLS */
     const char *method, *target;
     struct header_list headers; /* all but Host, Content-Length and timeout_header */
+    const char *lines;          /* the same as they go out over HTTP/1.1, or NULL */
+    size_t lines_len;
     const char *timeout_header; /* NULL: none; the carrier adds it with the time that remains */
     bool has_body;
     const char *body;

@@ -35,6 +35,15 @@ static const char *append(struct arena *arena, const char *list, const char *ite
     return list && *list ? arena_printf(arena, "%s, %s", list, item) : item;
 }
 
+static const char *concat(struct arena *arena, const char *one, const char *other)
+{
+    size_t len = strlen(one), other_len = strlen(other);
+    char *text = arena_alloc(arena, len + other_len + 1);
+    memcpy(text, one, len);
+    memcpy(text + len, other, other_len);
+    return text;
+}
+
 struct propagated plan_propagate(const struct propagate *propagate, const struct inbound *inbound,
                                  const char *identity, struct arena *arena)
 {
@@ -46,7 +55,7 @@ struct propagated plan_propagate(const struct propagate *propagate, const struct
     }
     if (propagate->via) {
         propagated.via =
-            append(arena, join(arena, headers, "Via"), arena_printf(arena, "1.1 %s", identity));
+            append(arena, join(arena, headers, "Via"), concat(arena, "1.1 ", identity));
         propagated.cdn_loop = append(arena, join(arena, headers, "CDN-Loop"), identity);
     }
     return propagated;

@@ -107,6 +107,13 @@ static fast unsigned solid_bits(position at)
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(blank, line)) ^ 0xFFFF;
 }
 
+/* How many of a vector's bytes are blanks before another comes. */
+static fast unsigned leading_blanks(position at)
+{
+    __m128i blank = _mm_cmpeq_epi8(load(at), _mm_set1_epi8(' '));
+    return (unsigned)__builtin_ctz((unsigned)_mm_movemask_epi8(blank) + 1);
+}
+
 static fast bool is_space(unsigned char c)
 {
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
@@ -186,13 +193,21 @@ static position __attribute__((noinline)) skip_long_space(position at, position 
     return at;
 }
 
-/* Compact texts have no space at all, printed ones one blank or a line break. */
-static fast position skip_space(const struct judge *judge, position at)
+/* Compact texts have no space at all, printed ones a blank, or a line break and an
+ * indentation: one comparison finds the end of a short one. The line break has a mark,
+ * which goes with it. */
+static fast position skip_space(struct judge *judge, position at)
 {
     if (*at > ' ')
         return at;
     if (*at == ' ' && at[1] > ' ')
         return at + 1;
+    if (likely(*at == '\n' && left(judge, at) > VECTOR + 1)) {
+        position next = at + 1 + leading_blanks(at + 1);
+        judge->special &= judge->special - 1;
+        if (likely(*next > ' '))
+            return next;
+    }
     return skip_long_space(at, judge->end);
 }
 
@@ -378,7 +393,7 @@ static fast position pass_to_next(struct judge *judge, position at)
             return NULL;
         }
     }
-    return nesting->closing == '}' ? judge_key(judge, at + 1) : at + 1;
+    return nesting->closing == '}' ? judge_key(judge, at + 1) : skip_space(judge, at + 1);
 }
 
 /* From an opening bracket to the first value, or to `end` when the text is over. */
@@ -398,6 +413,8 @@ static fast position judge_open(struct judge *judge, position at)
 static fast position judge_text(struct judge *judge, position at)
 {
     while (at != NULL && at != judge->end) {
+        if (*at == ' ') /* the usual one behind a colon */
+            at++;
         if (*at == '"') {
             at = judge_string(judge, at);
         } else if (is_digit(*at)) {

@@ -1,4 +1,5 @@
 /* Cuts, mutations, alignments and generated texts: both validators agree on them all. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "unit/json_fence.h"
@@ -72,6 +73,31 @@ static void test_white_space_of_every_length(void **state)
     }
 }
 
+/* A line break and blanks, at every distance to a vector and to the end; then a name
+ * with a fault in it: the mark of the break must not be taken for that of the fault. */
+static void test_indentation_of_every_length(void **state)
+{
+    (void)state;
+    for (unsigned blanks = 0; blanks < 70; blanks++) {
+        for (unsigned rest = 0; rest < 40; rest++) {
+            char text[256];
+            size_t len = (size_t)snprintf(text, sizeof text, "{\"a\":1,\n%*s\"bc\": 2\n%*s}",
+                                          (int)blanks, "", (int)rest, "");
+            assert_int_equal(judge(text, len).fault, JSON_VALID);
+            size_t name = sizeof "{\"a\":1,\n" - 1 + blanks;
+            static const char wrong[] = {'\n', '\x01', '\x80', '\\'};
+            for (size_t i = 0; i < sizeof wrong; i++) {
+                text[name + 1] = wrong[i];
+                assert_int_equal(judge(text, len).offset, name + 1);
+                text[name + 1] = 'b';
+                text[name] = wrong[i];
+                assert_true(judge(text, len).fault != JSON_VALID);
+                text[name] = '"';
+            }
+        }
+    }
+}
+
 static void test_ten_megabytes(void **state)
 {
     (void)state;
@@ -118,8 +144,9 @@ static void emit(struct generator *generator, const char *text)
 
 static void emit_space(struct generator *generator)
 {
-    static const char *const spaces[] = {"", "", "", "", " ", "\n    ", "\t", "\r\n", "  "};
-    emit(generator, spaces[draw(generator, 9)]);
+    static const char *const spaces[] = {"",       "",   "",     "",   " ",
+                                         "\n    ", "\t", "\r\n", "  ", "\n                 "};
+    emit(generator, spaces[draw(generator, 10)]);
 }
 
 static void emit_string(struct generator *generator)
@@ -221,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_every_mutation_of_one_byte),
         cmocka_unit_test(test_every_alignment),
         cmocka_unit_test(test_white_space_of_every_length),
+        cmocka_unit_test(test_indentation_of_every_length),
         cmocka_unit_test(test_ten_megabytes),
         cmocka_unit_test(test_random_texts),
 #if defined(__SSE2__)

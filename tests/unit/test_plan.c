@@ -438,6 +438,36 @@ static void test_the_version_of_http(void **state)
         assert_int_equal(fixture->plan.items[i].call.http, versions[i]);
 }
 
+/* As if each had been written alone; only what is equal is shared. */
+static void test_lines_are_the_headers(void **state)
+{
+    struct plan_fixture *fixture = *state;
+    ask(fixture, "GET", "/users/7/x/y");
+    say(fixture, "Authorization", "secret");
+    const struct planned *items = plan(fixture);
+    for (size_t i = 0; i < 2; i++) {
+        scope_buffer struct buffer text;
+        buffer_init(&text, 10000);
+        header_put_all(&text, &items[i].call.headers);
+        assert_true(text.len > 0);
+        assert_int_equal(items[i].call.lines_len, text.len);
+        assert_memory_equal(items[i].call.lines, text.data, text.len);
+    }
+    assert_non_null(strstr(items[0].call.lines, "\r\nVia: 1.1 gatherd-1\r\n"));
+    assert_ptr_not_equal(items[0].call.lines, items[1].call.lines);
+
+    ask(fixture, "POST", "/batch");
+    fixture_accept(&fixture->base, "{\"requests\":["
+                                   "{\"id\":\"a\",\"upstream\":\"shop\",\"url\":\"/x\"},"
+                                   "{\"id\":\"b\",\"upstream\":\"plain\",\"url\":\"/x\"},"
+                                   "{\"id\":\"c\",\"upstream\":\"neither\",\"url\":\"/y\"}]}");
+    make(fixture, &fixture->base.batch);
+    items = fixture->plan.items;
+    assert_non_null(items[0].call.lines);
+    assert_null(items[1].call.lines);
+    assert_ptr_equal(items[0].call.lines, items[2].call.lines);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -458,6 +488,7 @@ int main(void)
         TEST(test_nesting_ends),
         TEST(test_a_value_that_leads_nowhere),
         TEST(test_the_version_of_http),
+        TEST(test_lines_are_the_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
