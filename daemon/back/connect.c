@@ -20,14 +20,14 @@
 #include <unistd.h>
 
 #include "back/curl_result.h"
-#include "back/multi.h"
 #include "back/tcp.h"
 #include "back/transfer_options.h"
+#include "back/trust.h"
 #include "base/mem.h"
 
 struct connector {
     struct loop *loop;
-    struct multi *multi;
+    struct trusts *trusts;
     struct lanes *lanes;
     size_t open; /* connections handed out, and plain attempts */
 };
@@ -48,8 +48,8 @@ static bool prepare(void *ctx, struct handle *handle)
 {
     static const struct transfer_callbacks none = {.header = NULL};
     int rc = 0;
-    if (!transfer_options_fixed(handle, &none) ||
-        !multi_adopt(((struct connector *)ctx)->multi, handle->easy))
+    handle->multi = trusts_multi(((struct connector *)ctx)->trusts, lane_ca_file(handle));
+    if (!transfer_options_fixed(handle, &none) || !multi_adopt(handle->multi, handle->easy))
         return false;
     rc |= curl_easy_setopt(handle->easy, CURLOPT_CONNECT_ONLY, 1L);
     rc |= curl_easy_setopt(handle->easy, CURLOPT_MAXAGE_CONN, (long)INT_MAX);
@@ -139,7 +139,7 @@ static bool start_tls(struct connecting *connecting, const struct origin *origin
     handle->user = connecting;
     struct curl_slist *pin = transfer_options_pin(handle, origin, address);
     if (curl_easy_setopt(handle->easy, CURLOPT_CONNECT_TO, pin) != CURLE_OK ||
-        !multi_add(connector->multi, handle->easy)) {
+        !multi_add(handle->multi, handle->easy)) {
         lanes_give(connector->lanes, handle);
         return false;
     }
@@ -152,9 +152,9 @@ static struct channel *take_over(struct connecting *connecting)
 {
     struct connector *connector = connecting->connector;
     struct handle *handle = connecting->handle;
-    int fd = multi_release_socket(connector->multi, handle->easy);
+    int fd = multi_release_socket(handle->multi, handle->easy);
     if (fd < 0) {
-        multi_remove(connector->multi, handle->easy);
+        multi_remove(handle->multi, handle->easy);
         lanes_give(connector->lanes, handle);
         return NULL;
     }
@@ -188,7 +188,7 @@ static void attempt_finished(void *ctx, CURL *easy, CURLcode result)
     free(connecting);
     if (result != CURLE_OK) {
         enum outcome_code code = judge(&attempt, result);
-        multi_remove(connector->multi, easy);
+        multi_remove(attempt.handle->multi, easy);
         lanes_give(connector->lanes, attempt.handle);
         attempt.done(attempt.ctx, NULL, code,
                      code == OUTCOME_INTERNAL ? curl_easy_strerror(result) : NULL);
@@ -225,7 +225,7 @@ void connecting_stop(struct connecting *connecting)
     if (connecting->channel)
         channel_close(connecting->channel);
     if (connecting->handle) {
-        multi_cancel(connector->multi, connecting->handle->easy);
+        multi_cancel(connecting->handle->multi, connecting->handle->easy);
         lanes_give(connector->lanes, connecting->handle);
     }
     free(connecting);
@@ -294,7 +294,7 @@ void channel_close(struct channel *channel)
     struct connector *connector = channel->connector;
     loop_unwatch(connector->loop, &channel->watch);
     if (channel->handle) {
-        multi_remove(connector->multi, channel->handle->easy); /* says goodbye in TLS */
+        multi_remove(channel->handle->multi, channel->handle->easy); /* says goodbye in TLS */
         lanes_give(connector->lanes, channel->handle);
     }
     close(channel->fd);
@@ -309,7 +309,7 @@ int connector_new(struct loop *loop, struct connector **ret_connector)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return -ENOMEM;
     struct connector *connector = mem_new(sizeof *connector);
-    int rc = multi_new(loop, LANE_CONNECTIONS, attempt_finished, connector, &connector->multi);
+    int rc = trusts_new(loop, LANE_CONNECTIONS, attempt_finished, connector, &connector->trusts);
     if (rc != 0) {
         free(connector);
         curl_global_cleanup();
@@ -327,7 +327,7 @@ struct connector *connector_free(struct connector *connector)
         return NULL;
     assert(connector->open == 0);
     lanes_free(connector->lanes);
-    multi_free(connector->multi);
+    trusts_free(connector->trusts);
     free(connector);
     curl_global_cleanup();
     return NULL;
@@ -335,15 +335,15 @@ struct connector *connector_free(struct connector *connector)
 
 void connector_turn(struct connector *connector)
 {
-    multi_run(connector->multi);
+    trusts_turn(connector->trusts);
 }
 
 bool connector_is_due(const struct connector *connector)
 {
-    return multi_is_due(connector->multi);
+    return trusts_are_due(connector->trusts);
 }
 
 size_t connector_open_sockets(const struct connector *connector)
 {
-    return connector->open + multi_open_sockets(connector->multi);
+    return connector->open + trusts_open_sockets(connector->trusts);
 }
