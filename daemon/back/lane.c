@@ -42,7 +42,7 @@ struct lane_group {
 };
 
 struct lane {
-    char *authority, *ca_file;
+    char *authority, *ca_file, *proxy;
     bool tls;
     enum http_version http;
     struct entry entry;
@@ -226,6 +226,7 @@ static void free_lane(struct lanes *lanes, struct lane *lane)
     curl_url_cleanup(lane->url);
     free(lane->authority);
     free(lane->ca_file);
+    free(lane->proxy);
     free(lane);
 }
 
@@ -259,6 +260,7 @@ static struct lane *new_lane(struct lanes *lanes, const struct lane_name *name)
     lane->tls = origin->tls;
     lane->authority = mem_string(origin->authority);
     lane->ca_file = name->ca_file ? mem_string(name->ca_file) : NULL;
+    lane->proxy = name->proxy ? mem_string(name->proxy) : NULL;
     lane->http = name->http;
     entry_init(&lane->entry);
     struct lane **bucket = bucket_of(lanes, lane->authority);
@@ -269,7 +271,7 @@ static struct lane *new_lane(struct lanes *lanes, const struct lane_name *name)
     return lane;
 }
 
-static bool same_file(const char *a, const char *b)
+static bool same_text(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
@@ -278,9 +280,10 @@ static struct lane *find_lane(const struct lanes *lanes, const struct lane_name 
 {
     const struct origin *origin = name->origin;
     struct lane *lane = lanes->buckets[bucket_index(origin->authority)];
-    while (lane && !(lane->tls == origin->tls && lane->http == name->http &&
-                     strcmp(lane->authority, origin->authority) == 0 &&
-                     same_file(lane->ca_file, name->ca_file)))
+    while (lane &&
+           !(lane->tls == origin->tls && lane->http == name->http &&
+             strcmp(lane->authority, origin->authority) == 0 &&
+             same_text(lane->ca_file, name->ca_file) && same_text(lane->proxy, name->proxy)))
         lane = lane->bucket_next;
     return lane;
 }

@@ -26,6 +26,7 @@ enum { LANE_CONNECTIONS = 8 }; /* handles, and so connections, of one cache */
 struct lane_name { /* what the connections of a lane have in common */
     const struct origin *origin;
     const char *ca_file; /* NULL: the system's */
+    const char *proxy;   /* its text; NULL: none */
     enum http_version http;
 };
 
