@@ -4,8 +4,8 @@
  * With thousands of attempts at a time, libcurl's handles took most of the memory
  * that a call in flight needs, and more CPU than the connections themselves.
  *
- * TLS is libcurl's: a handle with CONNECT_ONLY runs in a CURLM until the connection
- * stands. Then the descriptor is released from libcurl's watch, and ours is
+ * TLS is libcurl's, and so are tunnels through a proxy: a handle with CONNECT_ONLY runs in a CURLM
+ * until the connection stands. Then the descriptor is released from libcurl's watch, and ours is
  * registered once, for the life of the connection. The handle stays in the CURLM,
  * since curl_easy_send() and curl_easy_recv() find the connection only there;
  * libcurl has nothing to do for it. Its cache must not judge connections by age:
@@ -15,19 +15,21 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "back/curl_result.h"
-#include "back/multi.h"
 #include "back/tcp.h"
 #include "back/transfer_options.h"
+#include "back/trust.h"
 #include "base/mem.h"
 
 struct connector {
     struct loop *loop;
-    struct multi *multi;
+    struct trusts *trusts;
     struct lanes *lanes;
     size_t open; /* connections handed out, and plain attempts */
 };
@@ -35,7 +37,8 @@ struct connector {
 struct connecting {
     struct connector *connector;
     struct channel *channel; /* plain; NULL: there is no socket, and the timer tells */
-    struct handle *handle;   /* TLS */
+    struct handle *handle;   /* libcurl's */
+    bool tls, by_proxy;
     struct timer timer;
     int error; /* why there is no socket */
     connected_fn *done;
@@ -48,8 +51,8 @@ static bool prepare(void *ctx, struct handle *handle)
 {
     static const struct transfer_callbacks none = {.header = NULL};
     int rc = 0;
-    if (!transfer_options_fixed(handle, &none) ||
-        !multi_adopt(((struct connector *)ctx)->multi, handle->easy))
+    handle->multi = trusts_multi(((struct connector *)ctx)->trusts, lane_ca_file(handle));
+    if (!transfer_options_fixed(handle, &none) || !multi_adopt(handle->multi, handle->easy))
         return false;
     rc |= curl_easy_setopt(handle->easy, CURLOPT_CONNECT_ONLY, 1L);
     rc |= curl_easy_setopt(handle->easy, CURLOPT_MAXAGE_CONN, (long)INT_MAX);
@@ -110,11 +113,10 @@ static void plain_decided(struct channel *channel, uint32_t events)
     attempt.done(attempt.ctx, channel, OUTCOME_NONE, NULL);
 }
 
-static int start_plain(struct connecting *connecting, const struct origin *origin,
-                       const char *address)
+static int start_plain(struct connecting *connecting, const struct destination *to)
 {
     struct connector *connector = connecting->connector;
-    int fd = tcp_connect(address, origin->port);
+    int fd = tcp_connect(to->address, to->origin->port);
     if (fd < 0)
         return fd;
     struct channel *channel = new_channel(connector, fd);
@@ -126,24 +128,52 @@ static int start_plain(struct connecting *connecting, const struct origin *origi
                       channel_event);
 }
 
-/* ---- TLS attempts ---- */
+/* ---- attempts by libcurl ---- */
 
-static bool start_tls(struct connecting *connecting, const struct origin *origin,
-                      const char *ca_file, const char *address)
+/* Through a proxy every connection is a tunnel, and the upstream's name goes to it. */
+static bool lead_through(CURL *easy, const struct proxy *proxy, const char *address)
+{
+    char text[80];
+    bool six = strchr(address, ':') != NULL;
+    snprintf(text, sizeof text, six ? "http://[%s]:%u" : "http://%s:%u", address,
+             (unsigned)proxy->port);
+    int rc = curl_easy_setopt(easy, CURLOPT_PROXY, text);
+    rc |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    rc |= curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+    rc |= curl_easy_setopt(easy, CURLOPT_PROXYAUTH, CURLAUTH_BASIC);
+    rc |= curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, proxy->user);
+    rc |= curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, proxy->password);
+    return rc == CURLE_OK;
+}
+
+static bool set_destination(struct handle *handle, const struct destination *to)
+{
+    if (to->proxy)
+        return lead_through(handle->easy, to->proxy, to->address);
+    struct curl_slist *pin = transfer_options_pin(handle, to->origin, to->address);
+    return curl_easy_setopt(handle->easy, CURLOPT_CONNECT_TO, pin) == CURLE_OK;
+}
+
+static bool start_by_libcurl(struct connecting *connecting, const struct destination *to)
 {
     struct connector *connector = connecting->connector;
-    const struct lane_name name = {.origin = origin, .ca_file = ca_file, .http = HTTP_1};
+    const struct lane_name name = {
+        .origin = to->origin,
+        .ca_file = to->ca_file,
+        .proxy = to->proxy ? to->proxy->text : NULL,
+        .http = HTTP_1,
+    };
     struct handle *handle = lanes_take(connector->lanes, &name);
     if (!handle)
         return false;
     handle->user = connecting;
-    struct curl_slist *pin = transfer_options_pin(handle, origin, address);
-    if (curl_easy_setopt(handle->easy, CURLOPT_CONNECT_TO, pin) != CURLE_OK ||
-        !multi_add(connector->multi, handle->easy)) {
+    if (!set_destination(handle, to) || !multi_add(handle->multi, handle->easy)) {
         lanes_give(connector->lanes, handle);
         return false;
     }
     connecting->handle = handle;
+    connecting->tls = to->origin->tls;
+    connecting->by_proxy = to->proxy != NULL;
     return true;
 }
 
@@ -152,9 +182,9 @@ static struct channel *take_over(struct connecting *connecting)
 {
     struct connector *connector = connecting->connector;
     struct handle *handle = connecting->handle;
-    int fd = multi_release_socket(connector->multi, handle->easy);
+    int fd = multi_release_socket(handle->multi, handle->easy);
     if (fd < 0) {
-        multi_remove(connector->multi, handle->easy);
+        multi_remove(handle->multi, handle->easy);
         lanes_give(connector->lanes, handle);
         return NULL;
     }
@@ -168,13 +198,23 @@ static struct channel *take_over(struct connecting *connecting)
     return NULL;
 }
 
-static enum outcome_code judge(const struct connecting *connecting, CURLcode result)
+static enum outcome_code judge(const struct connecting *connecting, CURLcode result,
+                               const char **ret_detail)
 {
-    struct curl_failure failure = {.code = result, .tls = true};
+    struct curl_failure failure = {.code = result, .tls = connecting->tls};
     CURL *easy = connecting->handle->easy;
+    *ret_detail = NULL;
     if (curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &failure.os_error) != CURLE_OK)
         failure.os_error = 0;
-    return curl_result_code(&failure);
+    if (connecting->by_proxy) {
+        enum outcome_code code = proxy_failure(easy, &failure, ret_detail);
+        if (code != OUTCOME_NONE)
+            return code;
+    }
+    enum outcome_code code = curl_result_code(&failure);
+    if (code == OUTCOME_INTERNAL)
+        *ret_detail = curl_easy_strerror(result);
+    return code;
 }
 
 static void attempt_finished(void *ctx, CURL *easy, CURLcode result)
@@ -187,11 +227,11 @@ static void attempt_finished(void *ctx, CURL *easy, CURLcode result)
     struct connecting attempt = *connecting;
     free(connecting);
     if (result != CURLE_OK) {
-        enum outcome_code code = judge(&attempt, result);
-        multi_remove(connector->multi, easy);
+        const char *detail;
+        enum outcome_code code = judge(&attempt, result, &detail);
+        multi_remove(attempt.handle->multi, easy);
         lanes_give(connector->lanes, attempt.handle);
-        attempt.done(attempt.ctx, NULL, code,
-                     code == OUTCOME_INTERNAL ? curl_easy_strerror(result) : NULL);
+        attempt.done(attempt.ctx, NULL, code, detail);
         return;
     }
     struct channel *channel = take_over(&attempt);
@@ -201,17 +241,16 @@ static void attempt_finished(void *ctx, CURL *easy, CURLcode result)
 
 /* ---- attempts ---- */
 
-struct connecting *connecting_start(struct connector *connector, const struct origin *origin,
-                                    const char *ca_file, const char *address, connected_fn *done,
-                                    void *ctx)
+struct connecting *connecting_start(struct connector *connector, const struct destination *to,
+                                    connected_fn *done, void *ctx)
 {
     struct connecting *connecting = mem_new(sizeof *connecting);
     *connecting = (struct connecting){.connector = connector, .done = done, .ctx = ctx};
-    if (!origin->tls) {
-        connecting->error = -start_plain(connecting, origin, address);
+    if (!to->origin->tls && !to->proxy) {
+        connecting->error = -start_plain(connecting, to);
         if (connecting->error != 0)
             loop_set(connector->loop, &connecting->timer, 0, no_socket);
-    } else if (!start_tls(connecting, origin, ca_file, address)) {
+    } else if (!start_by_libcurl(connecting, to)) {
         free(connecting);
         return NULL;
     }
@@ -225,7 +264,7 @@ void connecting_stop(struct connecting *connecting)
     if (connecting->channel)
         channel_close(connecting->channel);
     if (connecting->handle) {
-        multi_cancel(connector->multi, connecting->handle->easy);
+        multi_cancel(connecting->handle->multi, connecting->handle->easy);
         lanes_give(connector->lanes, connecting->handle);
     }
     free(connecting);
@@ -275,7 +314,7 @@ bool channel_is_quiet(const struct channel *channel)
            (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-bool channel_is_tls(const struct channel *channel)
+bool channel_is_layered(const struct channel *channel)
 {
     return channel->handle != NULL;
 }
@@ -294,7 +333,7 @@ void channel_close(struct channel *channel)
     struct connector *connector = channel->connector;
     loop_unwatch(connector->loop, &channel->watch);
     if (channel->handle) {
-        multi_remove(connector->multi, channel->handle->easy); /* says goodbye in TLS */
+        multi_remove(channel->handle->multi, channel->handle->easy); /* says goodbye in TLS */
         lanes_give(connector->lanes, channel->handle);
     }
     close(channel->fd);
@@ -309,7 +348,7 @@ int connector_new(struct loop *loop, struct connector **ret_connector)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return -ENOMEM;
     struct connector *connector = mem_new(sizeof *connector);
-    int rc = multi_new(loop, LANE_CONNECTIONS, attempt_finished, connector, &connector->multi);
+    int rc = trusts_new(loop, LANE_CONNECTIONS, attempt_finished, connector, &connector->trusts);
     if (rc != 0) {
         free(connector);
         curl_global_cleanup();
@@ -327,7 +366,7 @@ struct connector *connector_free(struct connector *connector)
         return NULL;
     assert(connector->open == 0);
     lanes_free(connector->lanes);
-    multi_free(connector->multi);
+    trusts_free(connector->trusts);
     free(connector);
     curl_global_cleanup();
     return NULL;
@@ -335,15 +374,15 @@ struct connector *connector_free(struct connector *connector)
 
 void connector_turn(struct connector *connector)
 {
-    multi_run(connector->multi);
+    trusts_turn(connector->trusts);
 }
 
 bool connector_is_due(const struct connector *connector)
 {
-    return multi_is_due(connector->multi);
+    return trusts_are_due(connector->trusts);
 }
 
 size_t connector_open_sockets(const struct connector *connector)
 {
-    return connector->open + multi_open_sockets(connector->multi);
+    return connector->open + trusts_open_sockets(connector->trusts);
 }

@@ -1,7 +1,7 @@
 /*
- * Connections to upstreams. A plain one costs a descriptor and nothing of libcurl. A
- * TLS one is made by libcurl (with verification) on the worker's loop and keeps its
- * handle, through which its bytes go.
+ * Connections to upstreams. A plain one costs a descriptor and nothing of libcurl. One
+ * with TLS (verified) or through a proxy is made by libcurl on the worker's loop and
+ * keeps its handle, through which its bytes go.
  */
 #ifndef BACK_CONNECT_H
 #define BACK_CONNECT_H
@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "core/outcome.h"
+#include "core/proxy.h"
 #include "core/url.h"
 
 struct connector; /* one per worker */
@@ -30,7 +31,7 @@ struct channel {
     usec_t idle_since;
     /* The module's. */
     struct connector *connector;
-    struct handle *handle; /* TLS; else NULL */
+    struct handle *handle; /* TLS or through a proxy; else NULL */
     struct watch watch;
     int fd;
     bool wants_out;
@@ -48,10 +49,16 @@ size_t connector_open_sockets(const struct connector *connector);
 typedef void connected_fn(void *ctx, struct channel *channel, enum outcome_code code,
                           const char *detail);
 
-/* Connects to `origin` at `address` (a literal). NULL: libcurl could not start. */
-struct connecting *connecting_start(struct connector *connector, const struct origin *origin,
-                                    const char *ca_file, const char *address, connected_fn *done,
-                                    void *ctx);
+struct destination {
+    const struct origin *origin;
+    const char *address;       /* a literal: of the proxy if there is one */
+    const char *ca_file;       /* NULL: the system's */
+    const struct proxy *proxy; /* NULL: none */
+};
+
+/* Connects. NULL: libcurl could not start. */
+struct connecting *connecting_start(struct connector *connector, const struct destination *to,
+                                    connected_fn *done, void *ctx);
 void connecting_stop(struct connecting *connecting); /* without `done` */
 
 /* Bytes moved, or -errno; -EAGAIN: not now. channel_recv: 0 is the end. A send
@@ -60,7 +67,9 @@ ssize_t channel_send(struct channel *channel, const char *data, size_t len);
 ssize_t channel_recv(struct channel *channel, char *place, size_t room);
 /* True when nothing waits to be read and the end has not come. */
 bool channel_is_quiet(const struct channel *channel);
-bool channel_is_tls(const struct channel *channel);
+/* True when bytes go through libcurl: it may hold some that epoll knows nothing of, and
+ * an event may mean that nothing has come. */
+bool channel_is_layered(const struct channel *channel);
 /* Is EPOLLOUT wanted? 0 or -errno. */
 int must_check channel_want_out(struct channel *channel, bool wanted);
 void channel_close(struct channel *channel);

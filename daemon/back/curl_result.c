@@ -85,6 +85,48 @@ enum outcome_code curl_result_code(const struct curl_failure *failure)
     }
 }
 
+/* The proxy's reply was not 200. */
+static enum outcome_code tunnel_refused(long status, const char **ret_detail)
+{
+    switch (status) {
+    case 407:
+        *ret_detail = "the proxy wants other credentials (status 407)";
+        return OUTCOME_PROXY_CONFIGURATION;
+    case 403:
+        *ret_detail = "the proxy forbids it (status 403)";
+        break;
+    case 502:
+    case 503:
+        *ret_detail = "the proxy did not reach it (status 502 or 503)";
+        break;
+    case 504:
+        *ret_detail = "the proxy did not reach it in time (status 504)";
+        return OUTCOME_CONNECTION_TIMEOUT;
+    default:
+        *ret_detail = "the proxy refused the tunnel";
+        break;
+    }
+    return OUTCOME_CONNECTION_REFUSED;
+}
+
+enum outcome_code proxy_failure(CURL *easy, const struct curl_failure *failure,
+                                const char **ret_detail)
+{
+    long status = 0;
+    if (curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status) != CURLE_OK)
+        status = 0;
+    if (status >= 200 && status < 300) /* the tunnel stands: it was the upstream */
+        return OUTCOME_NONE;
+    if (failure->code == CURLE_COULDNT_CONNECT) {
+        *ret_detail = "the proxy was not reached";
+        return connect_failed(failure->os_error);
+    }
+    if (status != 0)
+        return tunnel_refused(status, ret_detail);
+    *ret_detail = "the proxy did not answer in HTTP";
+    return OUTCOME_PROTOCOL;
+}
+
 bool curl_result_is_end(CURLcode code)
 {
     return code == CURLE_HTTP2 || code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING ||

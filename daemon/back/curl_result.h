@@ -18,6 +18,10 @@ struct curl_failure {
 };
 
 enum outcome_code curl_result_code(const struct curl_failure *failure);
+/* The same for an attempt through a proxy that may have failed at the proxy; OUTCOME_NONE:
+ * not there. `ret_detail` says more, or stays as it was. */
+enum outcome_code proxy_failure(CURL *easy, const struct curl_failure *failure,
+                                const char **ret_detail);
 /* Whether the connection ended, for whatever reason, before the reply did. */
 bool curl_result_is_end(CURLcode code);
 

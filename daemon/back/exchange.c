@@ -267,13 +267,13 @@ static enum received receive_once(struct exchange *exchange)
     return filled ? RECEIVED_MORE : RECEIVED_ALL;
 }
 
-/* TLS is read until it has no more: what it holds decrypted, epoll does not see. */
+/* What libcurl holds decrypted, epoll does not see: there it is read until it has no more. */
 static void receive(struct exchange *exchange)
 {
-    bool tls = channel_is_tls(exchange->channel);
+    bool layered = channel_is_layered(exchange->channel);
     bool began = exchange->began;
     enum received received = RECEIVED_MORE;
-    for (int round = 0; received == RECEIVED_MORE && (round < ROUNDS || tls); round++)
+    for (int round = 0; received == RECEIVED_MORE && (round < ROUNDS || layered); round++)
         received = receive_once(exchange);
     if (received == RECEIVED_END || began || !exchange->began)
         return;
@@ -314,9 +314,13 @@ static void connected(void *ctx, struct channel *channel, enum outcome_code code
 static bool begin_connecting(struct exchange *exchange)
 {
     const struct call_spec *spec = exchange->spec;
-    exchange->connecting = connecting_start(exchange->owner->connector, spec->origin,
-                                            spec->upstream ? spec->upstream->ca_file : NULL,
-                                            exchange->address, connected, exchange);
+    const struct destination to = {
+        .origin = spec->origin,
+        .address = exchange->address,
+        .ca_file = spec->upstream ? spec->upstream->ca_file : NULL,
+        .proxy = spec->upstream ? spec->upstream->proxy : NULL,
+    };
+    exchange->connecting = connecting_start(exchange->owner->connector, &to, connected, exchange);
     return exchange->connecting != NULL;
 }
 
@@ -368,6 +372,7 @@ struct exchange *exchange_start(struct exchanges *exchanges, const struct call_s
         .origin = spec->origin,
         .address = address,
         .ca_file = spec->upstream ? spec->upstream->ca_file : NULL,
+        .proxy = spec->upstream && spec->upstream->proxy ? spec->upstream->proxy->text : NULL,
         .adhoc = !spec->upstream,
     };
     struct exchange *exchange = new_exchange(exchanges);

@@ -19,18 +19,21 @@
 struct lanes;
 struct lane;
 struct lane_group;
+struct multi;
 
 enum { LANE_CONNECTIONS = 8 }; /* handles, and so connections, of one cache */
 
 struct lane_name { /* what the connections of a lane have in common */
     const struct origin *origin;
     const char *ca_file; /* NULL: the system's */
+    const char *proxy;   /* its text; NULL: none */
     enum http_version http;
 };
 
 struct handle {
     CURL *easy;
     void *user;          /* the transfer it carries now */
+    struct multi *multi; /* for whoever has several */
     struct entry *entry; /* of its lane */
     /* Scratch of transfer_options.c: lists and texts libcurl reads while it runs. */
     struct curl_slist *header_nodes;
@@ -55,6 +58,7 @@ struct lanes *lanes_free(struct lanes *lanes); /* no handle may be taken */
 /* A handle, its CURLU, share, CA file and version of HTTP set. The one given back
  * last comes first: its connection is the warmest. NULL: libcurl could not make one. */
 struct handle *lanes_take(struct lanes *lanes, const struct lane_name *name);
+const char *lane_ca_file(const struct handle *handle); /* NULL: the system's */
 void lanes_give(struct lanes *lanes, struct handle *handle);
 
 /* NULL: there is no such lane now. */

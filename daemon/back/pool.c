@@ -19,7 +19,7 @@ struct peer {
     struct peer *next; /* in its bucket */
     uint64_t hash;
     bool tls, adhoc;
-    char *authority, *address, *ca_file;
+    char *authority, *address, *ca_file, *proxy;
     struct link idle; /* connections, last used first */
     size_t idle_count, holds;
 };
@@ -50,7 +50,7 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return hash;
 }
 
-static bool same_file(const char *a, const char *b)
+static bool same_text(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
@@ -59,7 +59,8 @@ static bool is_named(const struct peer *peer, uint64_t hash, const struct peer_n
 {
     return peer->hash == hash && peer->tls == name->origin->tls && peer->adhoc == name->adhoc &&
            strcmp(peer->authority, name->origin->authority) == 0 &&
-           strcmp(peer->address, name->address) == 0 && same_file(peer->ca_file, name->ca_file);
+           strcmp(peer->address, name->address) == 0 && same_text(peer->ca_file, name->ca_file) &&
+           same_text(peer->proxy, name->proxy);
 }
 
 struct peer *pool_peer(struct pool *pool, const struct peer_name *name)
@@ -82,6 +83,7 @@ struct peer *pool_peer(struct pool *pool, const struct peer_name *name)
         .authority = mem_string(name->origin->authority),
         .address = mem_string(name->address),
         .ca_file = name->ca_file ? mem_string(name->ca_file) : NULL,
+        .proxy = name->proxy ? mem_string(name->proxy) : NULL,
         .holds = 1,
     };
     list_init(&peer->idle);
@@ -99,6 +101,7 @@ static void free_unused(struct pool *pool, struct peer *peer)
     free(peer->authority);
     free(peer->address);
     free(peer->ca_file);
+    free(peer->proxy);
     free(peer);
 }
 
@@ -134,7 +137,7 @@ static void idle_ready(struct channel *channel, uint32_t events)
 {
     struct pool *pool = channel->owner;
     char byte;
-    if (channel_is_tls(channel) && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) &&
+    if (channel_is_layered(channel) && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) &&
         channel_recv(channel, &byte, 1) == -EAGAIN)
         return;
     drop(pool, channel);

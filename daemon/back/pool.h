@@ -21,6 +21,7 @@ struct peer_name {
     const struct origin *origin;
     const char *address; /* a literal */
     const char *ca_file; /* NULL: the system's */
+    const char *proxy;   /* its text; NULL: none */
     bool adhoc;          /* a target that no configuration named: never mixed with others */
 };
 

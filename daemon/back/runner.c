@@ -294,10 +294,18 @@ static void connect_next(struct running *call)
 
 /* ---- resolving ---- */
 
+/* Whom we connect to; the names behind a proxy are the proxy's business. */
+static const char *contact(const struct call_spec *spec)
+{
+    const struct proxy *proxy = spec->upstream ? spec->upstream->proxy : NULL;
+    return proxy ? proxy->host : spec->origin->host;
+}
+
 static void name_answered(struct running *call, struct resolve_query *query)
 {
     if (!query->addresses) {
-        fail(call, query->failure, NULL);
+        bool proxy = contact(call->spec) != call->spec->origin->host;
+        fail(call, query->failure, proxy ? "the name is the proxy's" : NULL);
         return;
     }
     call->addresses = query->addresses;
@@ -321,7 +329,7 @@ static void query_came_home(struct resolve_query *query, void *receiver)
 static void resolve(struct running *call)
 {
     struct runner *runner = call->runner;
-    const char *host = call->spec->origin->host;
+    const char *host = contact(call->spec);
     size_t len = strlen(host);
     if (len >= RESOLVE_HOST_MAX) {
         fail(call, OUTCOME_DNS_ERROR, "the name is too long");
@@ -363,8 +371,9 @@ static bool is_literal(const char *host)
 static void begin(void *ctx)
 {
     struct running *call = ctx;
-    if (is_literal(call->spec->origin->host))
-        connect_to(call, call->spec->origin->host);
+    const char *host = contact(call->spec);
+    if (is_literal(host))
+        connect_to(call, host);
     else
         resolve(call);
 }

@@ -9,6 +9,7 @@
 #include "base/gauge.h"
 #include "core/egress.h"
 #include "core/lists.h"
+#include "core/proxy.h"
 #include "core/request.h"
 #include "core/route.h"
 
@@ -43,7 +44,7 @@ enum http_version { HTTP_1, HTTP_2, HTTP_NEGOTIATED }; /* the names of `http` */
 
 struct upstream {
     const char *name;
-    const char *url_text, *ca_file;
+    const char *url_text, *ca_file, *proxy_text;
     usec_t timeout, connect_timeout, first_byte_timeout;
     uint64_t max_in_flight, max_waiting;
     int http; /* enum http_version; negotiation needs TLS, so without it HTTP_1 is meant */
@@ -51,8 +52,9 @@ struct upstream {
     const struct node *node;
     /* Compiled. */
     struct upstream_batch batch;
-    struct url url;          /* its path, without a trailing '/', goes before every request's */
-    struct gauge *in_flight; /* shared with the snapshots before and after */
+    struct url url;            /* its path, without a trailing '/', goes before every request's */
+    const struct proxy *proxy; /* NULL: none */
+    struct gauge *in_flight;   /* shared with the snapshots before and after */
 };
 
 struct endpoint {

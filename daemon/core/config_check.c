@@ -168,6 +168,21 @@ static void check_ca_file(const struct upstream *upstream, struct faults *faults
         fault_at(faults, node, "\"%.200s\" is not a file", upstream->ca_file);
 }
 
+static void compile_proxy(struct upstream *upstream, struct arena *arena, struct faults *faults)
+{
+    const struct node *node = node_get(upstream->node, "proxy");
+    if (!upstream->proxy_text)
+        return;
+    struct proxy *proxy = arena_alloc(arena, sizeof *proxy);
+    const char *wrong = proxy_parse(arena, upstream->proxy_text, proxy);
+    if (wrong)
+        fault_at(faults, node, "%s", wrong);
+    else if (upstream->http != HTTP_1)
+        fault_at(faults, node, "works only with \"http\": 1");
+    else
+        upstream->proxy = proxy;
+}
+
 static void compile_upstream_batch(struct upstream *upstream, struct arena *arena,
                                    struct faults *faults)
 {
@@ -207,6 +222,7 @@ static void compile_upstreams(struct config *config, struct faults *faults)
                          "begins with a letter or digit");
         compile_url(upstream, config->arena, faults);
         check_ca_file(upstream, faults);
+        compile_proxy(upstream, config->arena, faults);
         compile_upstream_batch(upstream, config->arena, faults);
     }
 }

@@ -121,6 +121,16 @@ static void print_upstream_batch(struct printer *printer, const struct upstream 
         print_inner(printer, SECTION_UPSTREAM_BATCH, &upstream->batch);
 }
 
+static void print_masked(const char *text, struct buffer *out)
+{
+    struct buffer masked scope_buffer;
+    buffer_init(&masked, SIZE_MAX);
+    proxy_mask(text, &masked);
+    buffer_byte(out, ' ');
+    option_quote(out, masked.data, masked.len);
+    buffer_byte(out, '\n');
+}
+
 static void print_option(struct printer *printer, const struct option *option, const void *target)
 {
     const void *field = (const char *)target + option->offset;
@@ -138,6 +148,8 @@ static void print_option(struct printer *printer, const struct option *option, c
         buffer_byte(printer->out, ' ');
         print_tree(*(const struct node *const *)field, printer->out);
         buffer_byte(printer->out, '\n');
+    } else if (option->flags & OPTION_SECRET) {
+        print_masked(*(const char *const *)field, printer->out);
     } else {
         buffer_byte(printer->out, ' ');
         option_value_write(option, field, printer->out);

@@ -48,6 +48,7 @@ enum {
     OPTION_REQUIRED = 2,
     OPTION_RESTART = 4,    /* a reload reports a change instead of applying it */
     OPTION_NUMBER_TOO = 8, /* OPTION_STRING, OPTION_ENUM: a number, as it is written, does too */
+    OPTION_SECRET = 32,    /* OPTION_STRING: a URL whose user and password are not printed */
     OPTION_UNWRITTEN = 16, /* OPTION_ENUM: the first name is what holds when nothing is
                             * written, and nobody can write it */
 };

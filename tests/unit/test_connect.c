@@ -58,8 +58,8 @@ static void connected(void *ctx, struct channel *channel, enum outcome_code code
 
 static struct connecting *start(struct attempt *attempt, const char *address)
 {
-    struct connecting *connecting =
-        connecting_start(attempt->connector, &attempt->origin, NULL, address, connected, attempt);
+    const struct destination to = {.origin = &attempt->origin, .address = address};
+    struct connecting *connecting = connecting_start(attempt->connector, &to, connected, attempt);
     assert_non_null(connecting);
     assert_int_equal(attempt->told, 0);
     return connecting;
@@ -92,7 +92,7 @@ static void a_connection_carries_bytes(void **state)
     wait_for(&attempt);
     assert_non_null(attempt.made);
     assert_int_equal(attempt.code, OUTCOME_NONE);
-    assert_false(channel_is_tls(attempt.made));
+    assert_false(channel_is_layered(attempt.made));
     assert_true(channel_is_quiet(attempt.made));
     assert_int_equal(connector_open_sockets(attempt.connector), 1);
     assert_int_equal(channel_send(attempt.made, "x\r\n\r\n", 5), 5);

@@ -76,8 +76,8 @@ static struct channel *make(struct pool_rig *rig)
 {
     rig->made = NULL;
     rig->code = OUTCOME_NONE;
-    assert_non_null(
-        connecting_start(rig->connector, &rig->origin, NULL, "127.0.0.1", connected, rig));
+    const struct destination to = {.origin = &rig->origin, .address = "127.0.0.1"};
+    assert_non_null(connecting_start(rig->connector, &to, connected, rig));
     for (int i = 0; i < 200 && !rig->made; i++)
         turn(rig, 20 * USEC_PER_MSEC);
     assert_non_null(rig->made);
@@ -87,7 +87,8 @@ static struct channel *make(struct pool_rig *rig)
 static struct peer *peer_of(struct pool_rig *rig, const char *address, const char *ca_file,
                             bool adhoc)
 {
-    const struct peer_name name = {&rig->origin, address, ca_file, adhoc};
+    const struct peer_name name = {
+        .origin = &rig->origin, .address = address, .ca_file = ca_file, .adhoc = adhoc};
     return pool_peer(rig->pool, &name);
 }
 
@@ -124,13 +125,17 @@ static void identities_do_not_mix(void **state)
     (void)state;
     struct pool_rig rig;
     rig_init(&rig, &usual);
-    struct peer *peers[7];
+    struct peer *peers[9];
     size_t count = 0;
     peers[count++] = peer_of(&rig, "127.0.0.1", NULL, false);
     peers[count++] = peer_of(&rig, "127.0.0.2", NULL, false);
     peers[count++] = peer_of(&rig, "127.0.0.1", "/a", false);
     peers[count++] = peer_of(&rig, "127.0.0.1", "/b", false);
     peers[count++] = peer_of(&rig, "127.0.0.1", NULL, true);
+    struct peer_name name = {.origin = &rig.origin, .address = "127.0.0.1", .proxy = "http://a:1"};
+    peers[count++] = pool_peer(rig.pool, &name);
+    name.proxy = "http://b:1";
+    peers[count++] = pool_peer(rig.pool, &name);
     rig.origin.tls = true;
     peers[count++] = peer_of(&rig, "127.0.0.1", NULL, false);
     rig.origin.tls = false;
@@ -184,7 +189,8 @@ static void high_descriptors_are_not_kept(void **state)
     assert_true(high->fd > low->fd);
     limits.descriptor = low->fd;
     struct pool *pool = pool_new(rig.loop, &limits);
-    struct peer *peer = pool_peer(pool, &(struct peer_name){&rig.origin, "127.0.0.1", NULL, false});
+    struct peer *peer =
+        pool_peer(pool, &(struct peer_name){.origin = &rig.origin, .address = "127.0.0.1"});
     pool_give(pool, peer, high);
     assert_int_equal(pool_idle(pool), 0);
     assert_int_equal(connector_open_sockets(rig.connector), 1);
