@@ -62,13 +62,33 @@ static int make_identity(struct daemon *daemon)
 
 /* ---- start ---- */
 
+static void report_unused(struct daemon *daemon, struct passed_sockets *passed)
+{
+    for (size_t i = 0; i < passed->count; i++) {
+        const char *unused = listen_unused(&passed->items[i], daemon->arena);
+        if (unused)
+            log_warning("systemd passed the socket %s, and no entry of listen takes it: "
+                        "nobody is served there",
+                        unused);
+    }
+}
+
 static int open_listeners(struct daemon *daemon)
 {
-    const char *wrong = listeners_open(&daemon->config->listen, daemon->arena, &daemon->listeners);
-    if (!wrong)
-        return 0;
-    log_error("%s", wrong);
-    return -EADDRINUSE;
+    struct passed_sockets passed;
+    int rc = passed_take(daemon->arena, &passed);
+    if (rc != 0) {
+        log_error("the sockets that systemd passed cannot be used: %s", strerror(-rc));
+        return rc;
+    }
+    const char *wrong =
+        listeners_open(&daemon->config->listen, &passed, daemon->arena, &daemon->listeners);
+    if (wrong) {
+        log_error("%s", wrong);
+        return -EADDRINUSE;
+    }
+    report_unused(daemon, &passed);
+    return 0;
 }
 
 static int make_workers(struct daemon *daemon)
@@ -112,6 +132,14 @@ static int prepare(struct daemon *daemon)
     return rc;
 }
 
+static void report_listener(const struct listener *listener)
+{
+    if (listener->passed_as)
+        log_info("listening on %s (systemd:%s)", listener->name, listener->passed_as);
+    else
+        log_info("listening on %s", listener->name);
+}
+
 /* Nobody was served yet, so there is nothing to end in order. */
 static void start_workers(struct daemon *daemon)
 {
@@ -123,7 +151,7 @@ static void start_workers(struct daemon *daemon)
         }
     }
     for (size_t i = 0; i < daemon->listeners.count; i++)
-        log_info("listening on %s", daemon->listeners.items[i].name);
+        report_listener(&daemon->listeners.items[i]);
     log_info("ready: %zu workers", daemon->crew.count);
     notify_ready();
     notify_status("Serving with %zu workers", daemon->crew.count);
