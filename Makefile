@@ -66,7 +66,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	$(say) TEST $<
 	$(QUIET)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) -lcmocka
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/systemd -prune -o -name '*.d' -print 2>/dev/null)
 
 .PHONY: clean
 clean:
