@@ -32,7 +32,7 @@
 
 #define OVERRUN      (5 * USEC_PER_SEC) /* what ending may take beyond the drain time */
 #define START_WAIT   (10 * USEC_PER_SEC)
-#define STATUS_EVERY (5 * USEC_PER_SEC)
+#define STATUS_EVERY (3 * USEC_PER_SEC)
 #define STOP_POLL    (20 * USEC_PER_MSEC)
 #define RELOAD_WAIT  (2 * USEC_PER_SEC)
 
