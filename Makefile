@@ -66,7 +66,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	$(say) TEST $<
 	$(QUIET)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) -lcmocka
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/systemd -prune -o -name '*.d' -print 2>/dev/null)
 
 .PHONY: clean
 clean:
@@ -166,9 +166,11 @@ install: $(BUILD)/gatherd
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/gatherd/conf.d
 	sed 's|/usr/bin/gatherd|$(PREFIX)/bin/gatherd|; s|/etc/gatherd|$(SYSCONFDIR)/gatherd|' systemd/gatherd.service \
 		> $(DESTDIR)$(UNITDIR)/gatherd.service
+	install -m 644 systemd/gatherd.socket systemd/gatherd-local.socket $(DESTDIR)$(UNITDIR)
 	test -e $(DESTDIR)$(SYSCONFDIR)/gatherd/gatherd.yaml || \
 		install -m 644 conf/gatherd.yaml $(DESTDIR)$(SYSCONFDIR)/gatherd/gatherd.yaml
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/gatherd $(DESTDIR)$(PREFIX)/share/man/man8/gatherd.8 \
-		$(DESTDIR)$(UNITDIR)/gatherd.service
+		$(DESTDIR)$(UNITDIR)/gatherd.service $(DESTDIR)$(UNITDIR)/gatherd.socket \
+		$(DESTDIR)$(UNITDIR)/gatherd-local.socket

@@ -13,7 +13,8 @@
 
 struct seat {
     struct mailbox *mailbox;
-    _Atomic(uint64_t) connections; /* its own, and those on their way to it */
+    _Atomic(uint64_t) connections;       /* its own, and those on their way to it */
+    _Atomic(uint64_t) served, in_flight; /* requests, as of its last answer to worker_ask() */
 };
 
 struct crew {

@@ -22,15 +22,19 @@
 #include "base/mem.h"
 #include "cli.h"
 #include "core/config_changes.h"
+#include "events.h"
+#include "heartbeat.h"
 #include "load.h"
 #include "sys/limits.h"
 #include "sys/notify.h"
 #include "sys/signals.h"
 #include "worker.h"
 
-#define OVERRUN     (5 * USEC_PER_SEC) /* what ending may take beyond the drain time */
-#define STOP_POLL   (20 * USEC_PER_MSEC)
-#define RELOAD_WAIT (2 * USEC_PER_SEC)
+#define OVERRUN      (5 * USEC_PER_SEC) /* what ending may take beyond the drain time */
+#define START_WAIT   (10 * USEC_PER_SEC)
+#define STATUS_EVERY (3 * USEC_PER_SEC)
+#define STOP_POLL    (20 * USEC_PER_MSEC)
+#define RELOAD_WAIT  (2 * USEC_PER_SEC)
 
 struct daemon {
     const char *file;
@@ -39,6 +43,7 @@ struct daemon {
     struct listeners listeners;
     struct crew crew;
     struct worker **workers; /* crew.count of them */
+    struct heartbeat heartbeat;
     struct latch *workers_in, *resolvers_in;
     int signal_fd;
     char identity[sizeof "gatherd-00000000"];
@@ -62,13 +67,33 @@ static int make_identity(struct daemon *daemon)
 
 /* ---- start ---- */
 
+static void report_unused(struct daemon *daemon, struct passed_sockets *passed)
+{
+    for (size_t i = 0; i < passed->count; i++) {
+        const char *unused = listen_unused(&passed->items[i], daemon->arena);
+        if (unused)
+            log_warning("systemd passed the socket %s, and no entry of listen takes it: "
+                        "nobody is served there",
+                        unused);
+    }
+}
+
 static int open_listeners(struct daemon *daemon)
 {
-    const char *wrong = listeners_open(&daemon->config->listen, daemon->arena, &daemon->listeners);
-    if (!wrong)
-        return 0;
-    log_error("%s", wrong);
-    return -EADDRINUSE;
+    struct passed_sockets passed;
+    int rc = passed_take(daemon->arena, &passed);
+    if (rc != 0) {
+        log_error("the sockets that systemd passed cannot be used: %s", strerror(-rc));
+        return rc;
+    }
+    const char *wrong =
+        listeners_open(&daemon->config->listen, &passed, daemon->arena, &daemon->listeners);
+    if (wrong) {
+        log_error("%s", wrong);
+        return -EADDRINUSE;
+    }
+    report_unused(daemon, &passed);
+    return 0;
 }
 
 static int make_workers(struct daemon *daemon)
@@ -112,6 +137,34 @@ static int prepare(struct daemon *daemon)
     return rc;
 }
 
+static struct log_fields event(const char *id)
+{
+    struct log_fields fields = {.count = 0};
+    log_add_text(&fields, LOG_MESSAGE_ID, id);
+    return fields;
+}
+
+/* Until every worker has run a turn of its loop: from then on each of them accepts. */
+static void await_workers(struct daemon *daemon)
+{
+    struct latch *greeted = latch_new();
+    for (size_t i = 0; i < daemon->crew.count; i++)
+        worker_greet(daemon->workers[i], greeted);
+    if (!latch_wait(greeted, START_WAIT)) {
+        log_error("cannot start: a worker does not answer");
+        _exit(EXIT_FAILED);
+    }
+    latch_free(greeted);
+}
+
+static void report_listener(const struct listener *listener)
+{
+    if (listener->passed_as)
+        log_info("listening on %s (systemd:%s)", listener->name, listener->passed_as);
+    else
+        log_info("listening on %s", listener->name);
+}
+
 /* Nobody was served yet, so there is nothing to end in order. */
 static void start_workers(struct daemon *daemon)
 {
@@ -122,24 +175,30 @@ static void start_workers(struct daemon *daemon)
             _exit(EXIT_FAILED);
         }
     }
+    await_workers(daemon);
     for (size_t i = 0; i < daemon->listeners.count; i++)
-        log_info("listening on %s", daemon->listeners.items[i].name);
-    log_info("ready: %zu workers", daemon->crew.count);
+        report_listener(&daemon->listeners.items[i]);
+    struct log_fields fields = event(EVENT_READY);
+    log_event(LOG_LEVEL_INFO, &fields, "ready: %zu workers", daemon->crew.count);
     notify_ready();
-    notify_status("Serving with %zu workers", daemon->crew.count);
+    heartbeat_start(&daemon->heartbeat, &daemon->crew, daemon->workers, STATUS_EVERY);
 }
 
 /* ---- while it runs ---- */
 
-static void report_broken(const struct faults *faults)
+static void report_broken(struct daemon *daemon, const struct faults *faults)
 {
+    char note[HEARTBEAT_NOTE];
+    struct log_fields fields = event(EVENT_RELOAD_FAILED);
     for (const struct fault *fault = faults->first; fault; fault = fault->next)
         log_error("%s: %s", fault->place, fault->text);
     const char *plural = faults->count == 1 ? "" : "s";
-    log_error("the configuration stays as it was: the new one has %zu fault%s", faults->count,
+    log_event(LOG_LEVEL_ERROR, &fields,
+              "the configuration stays as it was: the new one has %zu fault%s", faults->count,
               plural);
-    notify_status("The new configuration has %zu fault%s; the old one is in force", faults->count,
-                  plural);
+    snprintf(note, sizeof note, "the new configuration has %zu fault%s, the old one is in force",
+             faults->count, plural);
+    heartbeat_note(&daemon->heartbeat, note);
 }
 
 /* Returns once every worker has it, so that the log line afterwards tells the truth. */
@@ -163,10 +222,11 @@ static void reload(struct daemon *daemon)
     scope_arena struct arena *arena = arena_new();
     struct faults faults;
     faults_init(&faults, arena, LOAD_FAULTS_SHOWN);
+    usec_t began = clock_now();
     notify_reloading();
     struct config *config = load_config(daemon->file, daemon->config, &faults);
     if (!config) {
-        report_broken(&faults);
+        report_broken(daemon, &faults);
         notify_ready();
         return;
     }
@@ -174,21 +234,11 @@ static void reload(struct daemon *daemon)
     apply_config(daemon, config);
     if (waiting)
         log_warning("a restart is needed for changes to: %s", waiting);
-    log_info("configuration reloaded");
+    struct log_fields fields = event(EVENT_RELOADED);
+    log_add_number(&fields, "DURATION_US", clock_now() - began);
+    log_event(LOG_LEVEL_INFO, &fields, "configuration reloaded");
+    heartbeat_note(&daemon->heartbeat, waiting ? "a restart is needed for some changes" : "");
     notify_ready();
-    notify_status("Serving with %zu workers", daemon->crew.count);
-}
-
-/* One silent worker is enough to let the watchdog bite. */
-static void ping_watchdog(struct daemon *daemon)
-{
-    bool alive = true;
-    for (size_t i = 0; i < daemon->crew.count; i++)
-        alive = worker_is_alive(daemon->workers[i]) && alive;
-    if (alive)
-        notify_watchdog();
-    else
-        log_warning("a worker does not answer");
 }
 
 /* True when a signal says to stop. */
@@ -204,19 +254,20 @@ static bool take_signals(struct daemon *daemon)
     return stop;
 }
 
+static int milliseconds_until(usec_t moment)
+{
+    if (moment == USEC_NEVER)
+        return -1;
+    usec_t now = clock_now();
+    return moment > now ? (int)((moment - now) / USEC_PER_MSEC) + 1 : 0;
+}
+
 static void serve(struct daemon *daemon)
 {
-    usec_t interval = notify_watchdog_interval() / 2;
-    usec_t next = interval > 0 ? clock_now() + interval : USEC_NEVER;
     struct pollfd signals = {.fd = daemon->signal_fd, .events = POLLIN};
     while (!take_signals(daemon)) {
-        usec_t now = clock_now();
-        if (now >= next) {
-            ping_watchdog(daemon);
-            next = now + interval;
-        }
-        int timeout = next == USEC_NEVER ? -1 : (int)((next - now) / USEC_PER_MSEC) + 1;
-        if (poll(&signals, 1, timeout) < 0 && errno != EINTR)
+        usec_t next = heartbeat_turn(&daemon->heartbeat);
+        if (poll(&signals, 1, milliseconds_until(next)) < 0 && errno != EINTR)
             log_error("cannot wait for signals: %s", strerror(errno));
     }
 }
@@ -231,17 +282,20 @@ static void tell_workers(struct daemon *daemon, usec_t until)
 
 static void stop_workers(struct daemon *daemon)
 {
-    usec_t until = clock_now() + daemon->config->drain;
+    usec_t began = clock_now(), until = began + daemon->config->drain;
     bool open = true, hurried = false;
-    log_info("stopping: finishing what is in flight");
+    struct log_fields fields = event(EVENT_STOPPING);
+    log_event(LOG_LEVEL_INFO, &fields, "stopping: finishing what is in flight");
     notify_stopping();
     notify_extend(daemon->config->drain + OVERRUN);
+    heartbeat_stop(&daemon->heartbeat);
     tell_workers(daemon, until);
     while (!latch_wait(daemon->workers_in, STOP_POLL)) {
         if (open && atomic_load(&daemon->crew.accepting) == 0) {
             listeners_close(&daemon->listeners);
             open = false;
         }
+        heartbeat_turn(&daemon->heartbeat);
         if (!hurried && take_signals(daemon)) {
             hurried = true;
             until = clock_now();
@@ -252,6 +306,9 @@ static void stop_workers(struct daemon *daemon)
             _exit(EXIT_FAILED);
         }
     }
+    fields = event(EVENT_STOPPED);
+    log_add_number(&fields, "DURATION_US", clock_now() - began);
+    log_event(LOG_LEVEL_INFO, &fields, "stopped: everything in flight has ended");
 }
 
 static void stop_resolver(struct daemon *daemon)
@@ -297,7 +354,6 @@ int daemon_run(struct config *config, const char *file)
         start_workers(&daemon);
         serve(&daemon);
         stop_workers(&daemon);
-        log_info("stopped: everything in flight has ended");
     }
     take_apart(&daemon);
     return rc == 0 ? EXIT_SUCCESS : EXIT_FAILED;

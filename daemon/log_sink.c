@@ -1,50 +1,51 @@
 /*
- * systemd names the journal's stream by device and inode in JOURNAL_STREAM; only
- * when stderr is that very file does somebody read the <N> prefixes. A line is
- * one write, so that lines of different threads do not mix.
+ * Under systemd lines go to the journal's own socket, where fields can be filtered by. If
+ * that socket cannot be reached they go to stderr, whose <N> prefixes the journal reads. A
+ * line is one write, so that lines of different threads do not mix.
  */
 #include "log_sink.h"
 
-#include <stdbool.h>
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "sys/journal.h"
 
-static bool stderr_is_journal(void)
-{
-    const char *stream = getenv("JOURNAL_STREAM");
-    unsigned long long device, inode;
-    struct stat status;
-    if (!stream || sscanf(stream, "%llu:%llu", &device, &inode) != 2)
-        return false;
-    return fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device && status.st_ino == inode;
-}
+enum { FIELDS_SIZE = 2048 };
 
-static void write_line(const char *prefix, const char *line)
+static void write_line(const char *prefix, const char *line, const struct log_fields *fields)
 {
+    char values[FIELDS_SIZE];
+    size_t len = log_fields_write(fields, values, sizeof values);
     struct iovec parts[] = {
         {(void *)prefix, strlen(prefix)},
         {(void *)line, strlen(line)},
+        {values, len},
         {(void *)"\n", 1},
     };
-    if (writev(STDERR_FILENO, parts, 3) < 0)
+    if (writev(STDERR_FILENO, parts, 4) < 0)
         return; /* a log that cannot be written has nobody to tell */
 }
 
-static void write_journal(enum log_level level, const char *line)
+static void write_journal(void *ctx, enum log_level level, const char *line,
+                          const struct log_fields *fields)
 {
+    struct journal *journal = ctx;
     char prefix[] = "<0>";
+    int rc = journal ? journal_send(journal, level, line, fields) : -ENOENT;
+    if (rc == 0 || rc == -EAGAIN) /* the stream would only hang like the socket */
+        return;
     prefix[1] = (char)('0' + (int)level);
-    write_line(prefix, line);
+    write_line(prefix, line, fields);
 }
 
-static void write_plain(enum log_level level, const char *line)
+static void write_plain(void *ctx, enum log_level level, const char *line,
+                        const struct log_fields *fields)
 {
+    (void)ctx;
     const char *prefix = "gatherd: ";
     if (level == LOG_LEVEL_ERROR)
         prefix = "gatherd: error: ";
@@ -52,10 +53,22 @@ static void write_plain(enum log_level level, const char *line)
         prefix = "gatherd: warning: ";
     else if (level == LOG_LEVEL_DEBUG)
         prefix = "gatherd: debug: ";
-    write_line(prefix, line);
+    write_line(prefix, line, fields);
 }
 
-void log_sink_install(void)
+struct journal *log_sink_install(void)
 {
-    log_install(stderr_is_journal() ? write_journal : write_plain);
+    if (!journal_has_stderr()) {
+        log_install(write_plain, NULL);
+        return NULL;
+    }
+    struct journal *journal = journal_open(JOURNAL_SOCKET);
+    log_install(write_journal, journal);
+    return journal;
+}
+
+struct journal *log_sink_remove(struct journal *journal)
+{
+    log_install(NULL, NULL);
+    return journal_free(journal);
 }

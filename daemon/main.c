@@ -9,13 +9,17 @@
 static int run(const char *file)
 {
     struct config *config = command_load(file);
-    return config ? daemon_run(config, file) : EXIT_MISUSED;
+    if (!config)
+        return EXIT_MISUSED;
+    struct journal *journal = log_sink_install();
+    int code = daemon_run(config, file);
+    log_sink_remove(journal);
+    return code;
 }
 
 int main(int argc, char **argv)
 {
     struct cli cli = cli_read(argc, argv);
-    log_sink_install();
     switch (cli.action) {
     case CLI_RUN:
         return run(cli.file);

@@ -118,10 +118,25 @@ static void take_stop(struct mail *mail, void *receiver)
     free(order);
 }
 
+static void take_greeting(struct mail *mail, void *receiver)
+{
+    (void)receiver;
+    struct order *order = container_of(mail, struct order, mail);
+    latch_leave(order->taken);
+    free(order);
+}
+
 static void take_pulse(struct mail *mail, void *receiver)
 {
     (void)receiver;
     struct worker *worker = container_of(mail, struct worker, pulse);
+    struct seat *seat = &worker->crew->seats[worker->seat];
+    if (worker->server) {
+        uint64_t served, in_flight;
+        server_count_requests(worker->server, &served, &in_flight);
+        atomic_store(&seat->served, served);
+        atomic_store(&seat->in_flight, in_flight);
+    }
     atomic_store(&worker->pulse_sent, false);
 }
 
@@ -283,13 +298,23 @@ void worker_stop(struct worker *worker, usec_t until)
     send_order(worker, (struct order){.mail.deliver = take_stop, .until = until});
 }
 
-bool worker_is_alive(struct worker *worker)
+void worker_greet(struct worker *worker, struct latch *latch)
+{
+    latch_enter(latch);
+    send_order(worker, (struct order){.mail.deliver = take_greeting, .taken = latch});
+}
+
+void worker_ask(struct worker *worker)
 {
     if (atomic_load(&worker->pulse_sent))
-        return false;
+        return;
     atomic_store(&worker->pulse_sent, true);
     worker->pulse.deliver = take_pulse;
     if (mailbox_post(own_mailbox(worker), &worker->pulse) != 0)
         atomic_store(&worker->pulse_sent, false);
-    return true;
+}
+
+bool worker_answered(struct worker *worker)
+{
+    return !atomic_load(&worker->pulse_sent);
 }

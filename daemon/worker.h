@@ -28,7 +28,12 @@ void worker_configure(struct worker *worker, struct config *config, struct latch
 /* Accepts no more, finishes what is in flight until `until`, then cancels it and
  * ends. A second call may bring the moment forward. */
 void worker_stop(struct worker *worker, usec_t until);
-/* True when the worker has answered the question before this one: it is alive. */
-bool worker_is_alive(struct worker *worker);
+/* The worker runs its loop: it leaves `latch`, which it enters here. */
+void worker_greet(struct worker *worker, struct latch *latch);
+/* Asks for a sign of life and for the figures at its seat; nothing while a question is
+ * open. */
+void worker_ask(struct worker *worker);
+/* False while a question is open. */
+bool worker_answered(struct worker *worker);
 
 #endif

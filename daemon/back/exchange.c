@@ -335,11 +335,10 @@ static void connect_again(struct exchange *exchange)
         fail(exchange, OUTCOME_INTERNAL, "libcurl could not start the connection");
 }
 
-/* An idle connection on which anything arrives is closed by its watch. What has come
- * since this turn's events were read is seen by a look only. A plain connection that
- * became idle in this turn needs none more than one that idles for longer: the recv that
- * ended its reply found nothing behind it, and its event told of no end. TLS may hold
- * back what it has read; and a call that must not fail looks in any case. */
+/* An idle connection on which anything arrives is closed by its watch; what came after
+ * this turn's events is seen by a look only. A plain one that became idle in this turn needs
+ * none: the recv that ended its reply found nothing behind it, and its event told of no end.
+ * libcurl may hold back what it has read; and a call that must not fail looks in any case. */
 static struct channel *idle_channel(struct exchange *exchange)
 {
     struct exchanges *exchanges = exchange->owner;
@@ -347,7 +346,7 @@ static struct channel *idle_channel(struct exchange *exchange)
     struct channel *channel = pool_take(exchanges->pool, exchange->peer, idle);
     if (!channel)
         return NULL;
-    bool sure = !channel_is_tls(channel) || channel->idle_since != loop_now(exchanges->loop);
+    bool sure = !channel_is_layered(channel) || channel->idle_since != loop_now(exchanges->loop);
     if ((exchange->idempotent && sure) || channel_is_quiet(channel))
         return channel;
     channel_close(channel);

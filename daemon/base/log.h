@@ -7,6 +7,7 @@
 #define BASE_LOG_H
 
 #include "base/errors.h"
+#include "base/log_fields.h"
 
 /* Values as in syslog(3), so that a sink can write the journal's <N> prefix. */
 enum log_level {
@@ -16,14 +17,19 @@ enum log_level {
     LOG_LEVEL_DEBUG = 7
 };
 
-/* `line` has no newline and is valid only during the call; may run on any thread. */
-typedef void log_sink_fn(enum log_level level, const char *line);
+/* `line` has no control characters and is valid only during the call, like `fields` (NULL:
+ * none), whose values are as the caller gave them; may run on any thread. */
+typedef void log_sink_fn(void *ctx, enum log_level level, const char *line,
+                         const struct log_fields *fields);
 
 /* Before the first thread starts; without a sink lines go to stderr. */
-void log_install(log_sink_fn *sink);
+void log_install(log_sink_fn *sink, void *ctx);
 void log_set_level(enum log_level level); /* any thread */
 
 void log_line(enum log_level level, const char *format, ...) printf_like(2, 3);
+/* The same with fields for programs. Below the level in force it costs one load. */
+void log_event(enum log_level level, const struct log_fields *fields, const char *format, ...)
+    printf_like(3, 4);
 
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)

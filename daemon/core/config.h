@@ -44,7 +44,7 @@ enum http_version { HTTP_1, HTTP_2, HTTP_NEGOTIATED }; /* the names of `http` */
 
 struct upstream {
     const char *name;
-    const char *url_text, *ca_file, *proxy_text;
+    const char *url_text, *ca_file_text, *ca_file, *proxy_text;
     usec_t timeout, connect_timeout, first_byte_timeout;
     uint64_t max_in_flight, max_waiting;
     int http; /* enum http_version; negotiation needs TLS, so without it HTTP_1 is meant */

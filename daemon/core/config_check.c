@@ -6,7 +6,9 @@
 #include "core/config_check.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -156,11 +158,44 @@ static void compile_url(struct upstream *upstream, struct arena *arena, struct f
     upstream->url.target = arena_copy(arena, upstream->url.target, len);
 }
 
-static void check_ca_file(const struct upstream *upstream, struct faults *faults)
+/* The one variable that a file's name may begin with: nobody can know beforehand where
+ * the service manager puts credentials. NULL with a fault. */
+static const char *file_path(const struct node *node, const char *text, struct arena *arena,
+                             struct faults *faults)
+{
+    static const char variable[] = "${CREDENTIALS_DIRECTORY}";
+    if (strncmp(text, "${", 2) != 0)
+        return text;
+    if (strncmp(text, variable, strlen(variable)) != 0) {
+        fault_at(faults, node, "of variables only %s is known", variable);
+        return NULL;
+    }
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    if (!folder) {
+        fault_at(faults, node,
+                 "CREDENTIALS_DIRECTORY is not set: systemd sets it for a service "
+                 "with LoadCredential=");
+        return NULL;
+    }
+    return arena_printf(arena, "%s%s", folder, text + strlen(variable));
+}
+
+/* systemd 252 hides the credentials of a service from its ExecReload= commands, and so from
+ * the check before a reload. The daemon itself looks again when it loads the file. */
+static bool is_hidden_here(const char *text)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    return strncmp(text, "${", 2) == 0 && access(folder, X_OK) != 0 && errno == EACCES;
+}
+
+static void check_ca_file(struct upstream *upstream, struct arena *arena, struct faults *faults)
 {
     struct stat status;
     const struct node *node = node_get(upstream->node, "caFile");
-    if (!upstream->ca_file)
+    if (!upstream->ca_file_text)
+        return;
+    upstream->ca_file = file_path(node, upstream->ca_file_text, arena, faults);
+    if (!upstream->ca_file || is_hidden_here(upstream->ca_file_text))
         return;
     if (stat(upstream->ca_file, &status) != 0 || access(upstream->ca_file, R_OK) != 0)
         fault_at(faults, node, "\"%.200s\" cannot be read: %s", upstream->ca_file, strerror(errno));
@@ -221,7 +256,7 @@ static void compile_upstreams(struct config *config, struct faults *faults)
                          "an upstream's name has at most 64 letters, digits, \"-\" and \"_\", and "
                          "begins with a letter or digit");
         compile_url(upstream, config->arena, faults);
-        check_ca_file(upstream, faults);
+        check_ca_file(upstream, config->arena, faults);
         compile_proxy(upstream, config->arena, faults);
         compile_upstream_batch(upstream, config->arena, faults);
     }

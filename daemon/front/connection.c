@@ -87,6 +87,17 @@ static bool client_takes(struct connection *connection)
     return connection->taken != before;
 }
 
+/* A request that has arrived while the connection was about to close for want of one, and
+ * that libmicrohttpd has not read yet: timers run before it does. Closing now would lose
+ * a request that was sent in time. */
+static bool request_waits(const struct connection *connection)
+{
+    int waiting = 0;
+    bool unused = connection->phase == CONNECTION_FRESH || connection->phase == CONNECTION_IDLE;
+    return unused && !connection->gone && ioctl(connection->fd, FIONREAD, &waiting) == 0 &&
+           waiting > 0;
+}
+
 static void deadline_passed(struct timer *timer)
 {
     struct connection *connection = container_of(timer, struct connection, timer);
@@ -96,8 +107,9 @@ static void deadline_passed(struct timer *timer)
             loop_set(front->loop, timer, connection->deadline, deadline_passed);
         return;
     }
-    if (connection->phase == CONNECTION_REPLY && client_takes(connection)) {
-        connection_enter(connection, CONNECTION_REPLY);
+    if (request_waits(connection) ||
+        (connection->phase == CONNECTION_REPLY && client_takes(connection))) {
+        connection_enter(connection, connection->phase);
         return;
     }
     bool unanswered = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;

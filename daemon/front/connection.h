@@ -30,8 +30,9 @@ struct front {
     const struct fanout_engine *engine;
     struct config *config; /* in force now; a reference of its own */
     struct connection *first;
-    size_t count;  /* of connections */
-    size_t memory; /* libmicrohttpd's for each of them */
+    size_t count;          /* of connections */
+    size_t memory;         /* libmicrohttpd's for each of them */
+    uint64_t begun, ended; /* requests */
     bool draining;
     bool due; /* libmicrohttpd has work that its descriptor does not show */
     void (*client_left)(struct connection *connection);

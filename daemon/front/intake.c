@@ -50,6 +50,7 @@ static void exchange_free(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
     assert(!exchange->suspended);
+    connection->front->ended++;
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     connection->exchange = NULL;
@@ -90,6 +91,7 @@ void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
     struct connection *connection = connection_of(mhd);
     struct exchange *exchange = mem_new(sizeof *exchange);
     intake_forget(connection);
+    front->begun++;
     exchange->connection = connection;
     exchange->config = config_ref(front->config);
     exchange->arena = arena_new();

@@ -1,146 +1,76 @@
 /*
- * Addresses are IP literals (or "localhost" for 127.0.0.1), so that opening a
- * listener never waits for a name server. An address is taken apart in one
- * place, read_address(), which the syntax check and the opening share.
- *
  * SO_REUSEADDR only lets a restart have its port back at once; SO_REUSEPORT is
  * never set: it would hide that another program has the port.
  *
  * A unix socket's file outlives a killed daemon. Whether somebody still listens
  * there is found out by connecting: only a refusal makes the file stale.
+ *
+ * A socket that was passed belongs to the service manager, which goes on listening on it
+ * when we are gone: it is closed and nothing else, never shut down, its file never removed.
+ * Entries that name sockets are served before "systemd", which takes what they left.
  */
 #include "front/listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, HOST_SIZE = INET6_ADDRSTRLEN };
+#include "front/address.h"
 
-#define UNIX_PREFIX "unix:"
-#define UNIX_MODE   0666
-#define NOT_AN_ADDRESS                                                                             \
-    "it must be an IP address (IPv6 in brackets) or localhost, and a port, or unix:/path"
+enum { BACKLOG = 4096 };
 
-struct address {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-        struct sockaddr_un local;
-    } name;
-    socklen_t len;
-    bool every; /* ":port": all addresses of the machine */
-};
+#define PASSED    "systemd"
+#define UNIX_MODE 0666
 
-static const char *read_port(const char *text, in_port_t *ret_port)
+static const char *name_in(const char *text)
 {
-    unsigned long port = 0;
-    size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 5 || text[digits] != '\0')
-        return "the port must be a number from 0 to 65535";
-    for (const char *digit = text; *digit; digit++)
-        port = port * 10 + (unsigned long)(*digit - '0');
-    if (port > 65535)
-        return "the port must be a number from 0 to 65535";
-    *ret_port = htons((in_port_t)port);
-    return NULL;
+    size_t len = strlen(PASSED);
+    return strncmp(text, PASSED, len) == 0 && text[len] == ':' ? text + len + 1 : NULL;
 }
 
-static const char *read_unix(const char *path, struct address *ret_address)
+static bool is_rest(const char *text)
 {
-    struct sockaddr_un *local = &ret_address->name.local;
-    if (path[0] != '/')
-        return "the path of a unix socket must be absolute";
-    if (strlen(path) >= sizeof local->sun_path)
-        return "the path of a unix socket must be shorter than 108 bytes";
-    local->sun_family = AF_UNIX;
-    memcpy(local->sun_path, path, strlen(path) + 1);
-    ret_address->len = sizeof *local;
-    return NULL;
+    return strcmp(text, PASSED) == 0;
 }
 
-static void set_v4(struct address *address, struct in_addr host, in_port_t port)
-{
-    address->name.v4 =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = host, .sin_port = port};
-    address->len = sizeof address->name.v4;
-}
-
-static void set_v6(struct address *address, struct in6_addr host, in_port_t port)
-{
-    address->name.v6 =
-        (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = host, .sin6_port = port};
-    address->len = sizeof address->name.v6;
-}
-
-/* "[v6]" with brackets, "v4", "localhost" or "". */
-static const char *read_host(const char *text, size_t len, in_port_t port,
-                             struct address *ret_address)
-{
-    char host[HOST_SIZE];
-    struct in_addr v4 = {.s_addr = htonl(INADDR_LOOPBACK)};
-    struct in6_addr v6 = in6addr_any;
-    bool bracketed = len >= 2 && text[0] == '[' && text[len - 1] == ']';
-    size_t skip = bracketed ? 1 : 0;
-    ret_address->every = len == 0;
-    if (len - 2 * skip >= sizeof host)
-        return NOT_AN_ADDRESS;
-    memcpy(host, text + skip, len - 2 * skip);
-    host[len - 2 * skip] = '\0';
-    if (ret_address->every || (bracketed && inet_pton(AF_INET6, host, &v6) == 1)) {
-        set_v6(ret_address, v6, port);
-        return NULL;
-    }
-    if (!bracketed && (strcmp(host, "localhost") == 0 || inet_pton(AF_INET, host, &v4) == 1)) {
-        set_v4(ret_address, v4, port);
-        return NULL;
-    }
-    return NOT_AN_ADDRESS;
-}
-
-static const char *read_address(const char *text, struct address *ret_address)
-{
-    *ret_address = (struct address){.len = 0};
-    if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
-        return read_unix(text + strlen(UNIX_PREFIX), ret_address);
-    const char *colon = strrchr(text, ':');
-    in_port_t port;
-    if (!colon)
-        return "the port is missing";
-    const char *wrong = read_port(colon + 1, &port);
-    return wrong ? wrong : read_host(text, (size_t)(colon - text), port, ret_address);
-}
-
-const char *listen_check(const char *address)
+const char *listen_check(const char *text)
 {
     struct address ignored;
-    return read_address(address, &ignored);
+    const char *name = name_in(text);
+    if (is_rest(text))
+        return NULL;
+    if (!name)
+        return address_read(text, &ignored);
+    if (name[0] == '\0' || strlen(name) > PASSED_NAME_MAX || strchr(name, ':'))
+        return "the name of a socket has 1 to 255 characters and no colon";
+    return NULL;
 }
 
 bool listen_same(const char *one, const char *other)
 {
     struct address first, second;
-    if (read_address(one, &first) || read_address(other, &second) ||
-        first.name.any.sa_family != second.name.any.sa_family)
-        return false;
-    if (first.name.any.sa_family == AF_UNIX)
-        return strcmp(first.name.local.sun_path, second.name.local.sun_path) == 0;
-    if (first.name.any.sa_family == AF_INET)
-        return first.name.v4.sin_port != 0 && first.name.v4.sin_port == second.name.v4.sin_port &&
-               first.name.v4.sin_addr.s_addr == second.name.v4.sin_addr.s_addr;
-    return first.name.v6.sin6_port != 0 && first.name.v6.sin6_port == second.name.v6.sin6_port &&
-           IN6_ARE_ADDR_EQUAL(&first.name.v6.sin6_addr, &second.name.v6.sin6_addr);
+    if (is_rest(one) || is_rest(other) || name_in(one) || name_in(other))
+        return strcmp(one, other) == 0;
+    return !address_read(one, &first) && !address_read(other, &second) &&
+           address_same(&first, &second);
 }
 
 /* ---- opening ---- */
+
+struct opening {
+    struct arena *arena;
+    struct passed_sockets *passed;
+    struct listeners listeners; /* room for one per entry and one per passed socket */
+};
+
+static void add(struct opening *opening, struct listener listener)
+{
+    opening->listeners.items[opening->listeners.count++] = listener;
+}
 
 static int set_option(int fd, int level, int option, int value)
 {
@@ -215,7 +145,7 @@ static int open_address(struct address *address)
     int fd = socket(address->name.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 && errno == EAFNOSUPPORT && address->every) {
         /* A machine without IPv6. */
-        set_v4(address, (struct in_addr){.s_addr = htonl(INADDR_ANY)}, address->name.v6.sin6_port);
+        address_without_v6(address);
         fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     }
     if (fd < 0)
@@ -225,24 +155,6 @@ static int open_address(struct address *address)
         return fd;
     close(fd);
     return rc;
-}
-
-/* The address as bound, so that port 0 shows the real one. */
-static const char *bound_name(int fd, const char *given, struct arena *arena)
-{
-    struct address bound = {.len = sizeof bound.name};
-    char host[HOST_SIZE];
-    if (getsockname(fd, &bound.name.any, &bound.len) != 0)
-        return arena_string(arena, given);
-    if (bound.name.any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &bound.name.v6.sin6_addr, host, sizeof host);
-        return arena_printf(arena, "[%s]:%u", host, ntohs(bound.name.v6.sin6_port));
-    }
-    if (bound.name.any.sa_family == AF_INET) {
-        inet_ntop(AF_INET, &bound.name.v4.sin_addr, host, sizeof host);
-        return arena_printf(arena, "%s:%u", host, ntohs(bound.name.v4.sin_port));
-    }
-    return arena_string(arena, given);
 }
 
 static const char *open_sentence(const char *address, int error, struct arena *arena)
@@ -258,51 +170,141 @@ static const char *open_sentence(const char *address, int error, struct arena *a
     return arena_printf(arena, "cannot listen on %s: %s", address, strerror(-error));
 }
 
-static const char *open_one(const char *text, struct arena *arena, struct listener *ret_listener)
+static const char *bound_text(int fd, const char *given, struct arena *arena)
 {
-    struct address address;
-    const char *wrong = read_address(text, &address);
-    if (wrong)
-        return arena_printf(arena, "cannot listen on %s: %s", text, wrong);
-    int fd = open_address(&address);
+    struct address bound;
+    return address_bound(fd, &bound) == 0 ? address_text(&bound, arena)
+                                          : arena_string(arena, given);
+}
+
+static const char *open_one(struct opening *opening, const char *text,
+                            const struct address *address)
+{
+    struct address wanted = *address;
+    int fd = open_address(&wanted);
     if (fd < 0)
-        return open_sentence(text, fd, arena);
-    *ret_listener = (struct listener){
-        .fd = fd,
-        .name = bound_name(fd, text, arena),
-        .local = address.name.any.sa_family == AF_UNIX,
-    };
+        return open_sentence(text, fd, opening->arena);
+    add(opening, (struct listener){
+                     .fd = fd,
+                     .name = bound_text(fd, text, opening->arena),
+                     .local = wanted.name.any.sa_family == AF_UNIX,
+                 });
     return NULL;
 }
 
-const char *listeners_open(const struct strings *addresses, struct arena *arena,
-                           struct listeners *ret_listeners)
+/* ---- sockets that were passed ---- */
+
+static const char *claim(struct opening *opening, struct passed_socket *socket)
 {
-    struct listeners opened = {
-        .items = arena_array(arena, addresses->count, sizeof(struct listener)),
-    };
-    for (size_t i = 0; i < addresses->count; i++) {
-        const char *wrong = open_one(addresses->items[i], arena, &opened.items[i]);
-        if (wrong) {
-            listeners_close(&opened);
-            return wrong;
-        }
-        opened.count++;
-    }
-    *ret_listeners = opened;
+    struct address bound;
+    int flags = fcntl(socket->fd, F_GETFL);
+    if (!socket->listens)
+        return arena_printf(opening->arena,
+                            "the socket \"%s\" that systemd passed is not one to accept on",
+                            socket->name);
+    if (address_bound(socket->fd, &bound) != 0 || flags < 0 ||
+        fcntl(socket->fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        return arena_printf(opening->arena, "cannot use the socket \"%s\" that systemd passed: %s",
+                            socket->name, strerror(errno));
+    socket->claimed = true;
+    add(opening, (struct listener){
+                     .fd = socket->fd,
+                     .name = address_text(&bound, opening->arena),
+                     .passed_as = socket->name,
+                     .local = bound.name.any.sa_family == AF_UNIX,
+                 });
     return NULL;
+}
+
+static bool is_bound_to(const struct passed_socket *socket, const struct address *address)
+{
+    struct address bound;
+    return !socket->claimed && address_bound(socket->fd, &bound) == 0 &&
+           address_same(&bound, address);
+}
+
+/* All sockets with a name; with NULL all that are left. */
+static const char *claim_named(struct opening *opening, const char *name, const char *text)
+{
+    const char *wrong = NULL;
+    size_t before = opening->listeners.count;
+    for (size_t i = 0; i < opening->passed->count && !wrong; i++) {
+        struct passed_socket *socket = &opening->passed->items[i];
+        if (!socket->claimed && (!name || strcmp(socket->name, name) == 0))
+            wrong = claim(opening, socket);
+    }
+    if (wrong || opening->listeners.count > before)
+        return wrong;
+    if (opening->passed->count == 0)
+        return arena_printf(opening->arena, "cannot listen on %s: systemd passed no sockets", text);
+    if (!name)
+        return arena_printf(opening->arena,
+                            "cannot listen on %s: other entries have all sockets it passed", text);
+    return arena_printf(opening->arena,
+                        "cannot listen on %s: systemd passed no socket of that name; the first "
+                        "of %zu is \"%s\"",
+                        text, opening->passed->count, opening->passed->items[0].name);
+}
+
+/* An address is a passed socket when one is bound to it, so that the same configuration
+ * serves with a socket unit and without. */
+static const char *open_entry(struct opening *opening, const char *text)
+{
+    struct address address;
+    if (name_in(text))
+        return claim_named(opening, name_in(text), text);
+    const char *wrong = address_read(text, &address);
+    if (wrong)
+        return arena_printf(opening->arena, "cannot listen on %s: %s", text, wrong);
+    for (size_t i = 0; i < opening->passed->count; i++)
+        if (is_bound_to(&opening->passed->items[i], &address))
+            return claim(opening, &opening->passed->items[i]);
+    return open_one(opening, text, &address);
+}
+
+const char *listeners_open(const struct strings *addresses, struct passed_sockets *passed,
+                           struct arena *arena, struct listeners *ret_listeners)
+{
+    size_t most = addresses->count + passed->count;
+    struct opening opening = {
+        .arena = arena,
+        .passed = passed,
+        .listeners.items = arena_array(arena, most, sizeof(struct listener)),
+    };
+    const char *wrong = NULL;
+    for (size_t i = 0; i < addresses->count && !wrong; i++)
+        if (!is_rest(addresses->items[i]))
+            wrong = open_entry(&opening, addresses->items[i]);
+    for (size_t i = 0; i < addresses->count && !wrong; i++)
+        if (is_rest(addresses->items[i]))
+            wrong = claim_named(&opening, NULL, addresses->items[i]);
+    if (wrong)
+        listeners_close(&opening.listeners);
+    else
+        *ret_listeners = opening.listeners;
+    return wrong;
 }
 
 void listeners_close(struct listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {
         struct listener *listener = &listeners->items[i];
-        if (listener->local)
-            unlink(listener->name + strlen(UNIX_PREFIX));
+        if (listener->local && !listener->passed_as)
+            unlink(listener->name + strlen(ADDRESS_UNIX));
         close(listener->fd);
         listener->fd = -1;
     }
     listeners->count = 0;
+}
+
+const char *listen_unused(struct passed_socket *socket, struct arena *arena)
+{
+    if (socket->claimed)
+        return NULL;
+    socket->claimed = true;
+    const char *where = bound_text(socket->fd, "?", arena);
+    close(socket->fd);
+    return arena_printf(arena, "\"%s\" (%s)", socket->name, where);
 }
 
 /* ---- accepting ---- */

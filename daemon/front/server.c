@@ -181,6 +181,13 @@ size_t server_connections(const struct server *server)
     return server->front.count;
 }
 
+void server_count_requests(const struct server *server, uint64_t *ret_served,
+                           uint64_t *ret_in_flight)
+{
+    *ret_served = server->front.ended;
+    *ret_in_flight = server->front.begun - server->front.ended;
+}
+
 void server_drain(struct server *server)
 {
     server->front.draining = true;

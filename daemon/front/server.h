@@ -29,6 +29,10 @@ bool server_turn(struct server *server);
 /* For exchanges that begin from now on. */
 void server_configure(struct server *server, struct config *config);
 size_t server_connections(const struct server *server);
+/* Requests that ended, whatever came of them, and those between their first line and
+ * their end. */
+void server_count_requests(const struct server *server, uint64_t *ret_served,
+                           uint64_t *ret_in_flight);
 
 /* From now on every reply is the last on its connection, and idle connections end. */
 void server_drain(struct server *server);

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 
 #include "base/mem.h"
+#include "sys/cgroup.h"
 
 int limits_raise_open_files(uint64_t *ret_limit)
 {
@@ -48,7 +49,7 @@ static unsigned count_in_set_of(size_t cpus)
     return (unsigned)CPU_COUNT_S(size, set);
 }
 
-unsigned limits_cpus(void)
+static unsigned allowed_cpus(void)
 {
     enum { FIRST = 1024, LAST = 1 << 20 };
     for (size_t cpus = FIRST; cpus <= LAST; cpus *= 2) {
@@ -57,4 +58,9 @@ unsigned limits_cpus(void)
             return count;
     }
     return 1;
+}
+
+unsigned limits_cpus(void)
+{
+    return cgroup_cpus(CGROUP_ROOT, CGROUP_MEMBERSHIP, allowed_cpus());
 }

@@ -14,7 +14,7 @@ int must_check limits_raise_open_files(uint64_t *ret_limit);
  * of megabytes per thread, instead of giving it back to the kernel at once. */
 void limits_keep_memory(void);
 
-/* CPUs this process may run on; at least 1. */
+/* CPUs that affinity and CPU quotas (see sys/cgroup.h) let this process use; at least 1. */
 unsigned limits_cpus(void);
 
 #endif

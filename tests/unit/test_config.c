@@ -139,6 +139,26 @@ static void checks_values(void **state)
     expect(*state, "[1]", "f:1:1", "must be a map, not a list");
 }
 
+static void finds_credentials(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char text[] = "upstreams: {a: {url: \"http://x\", "
+                               "caFile: \"${CREDENTIALS_DIRECTORY}/ca.pem\"}}";
+    unsetenv("CREDENTIALS_DIRECTORY");
+    expect(fixture, text, "f:1:42", "CREDENTIALS_DIRECTORY is not set");
+    setenv("CREDENTIALS_DIRECTORY", fixture->folder, 1);
+    expect(fixture, text, "f:1:42", "ca.pem\" cannot be read");
+    expect(fixture, "upstreams: {a: {url: \"http://x\", caFile: \"${HOME}/x\"}}", "f:1:42",
+           "only ${CREDENTIALS_DIRECTORY} is known");
+    const char *ca = write_file(fixture, "ca.pem", "x");
+    struct config *config = load_good(fixture, text);
+    assert_string_equal(config_upstream(config, "a")->ca_file, ca);
+    assert_string_equal(config_upstream(config, "a")->ca_file_text,
+                        "${CREDENTIALS_DIRECTORY}/ca.pem");
+    config_unref(config);
+    unsetenv("CREDENTIALS_DIRECTORY");
+}
+
 static void checks_upstreams(void **state)
 {
     struct fixture *fixture = *state;
@@ -543,6 +563,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(checks_values),
+        TEST(finds_credentials),
         TEST(checks_upstreams),
         TEST(bounds_upstream_names),
         TEST(reads_versions_of_http),

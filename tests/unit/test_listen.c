@@ -24,13 +24,14 @@ static void test_syntax(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        "127.0.0.1:8080", "localhost:0", ":65535", "[::1]:80", "[::]:1", "unix:/run/x.sock",
+        "127.0.0.1:8080",   "localhost:0", ":65535",       "[::1]:80",      "[::]:1",
+        "unix:/run/x.sock", "systemd",     "systemd:http", "systemd:a.b-c",
     };
     static const char *const bad[] = {
-        "",       "8080",     "127.0.0.1",    "127.0.0.1:",   "127.0.0.1:65536",
-        "a.b:80", "::1:80",   "[::1]",        "[::1:80",      "[127.0.0.1]:80",
-        "[]:80",  "1.2.3:80", "127.0.0.1:8o", "127.0.0.1:-1", "127.0.0.1:000080",
-        "unix:",  "unix:x",   "[::1%lo]:80",  "*:80",         "256.0.0.1:80",
+        "",        "8080",   "127.0.0.1",   "127.0.0.1:",     "127.0.0.1:65536", "a.b:80",
+        "::1:80",  "[::1]",  "[::1:80",     "[127.0.0.1]:80", "systemd:",        "systemd:a:b",
+        "Systemd", "[]:80",  "1.2.3:80",    "127.0.0.1:8o",   "127.0.0.1:-1",    "127.0.0.1:000080",
+        "unix:",   "unix:x", "[::1%lo]:80", "*:80",           "256.0.0.1:80",
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         if (listen_check(good[i]))
@@ -57,6 +58,11 @@ static void test_same_addresses(void **state)
         {":80", ":80", true},
         {":80", "[::]:80", true}, /* the first one has IPv4 too, but both cannot be open */
         {"[::1]:80", "127.0.0.1:80", false},
+        {"systemd", "systemd", true},
+        {"systemd:a", "systemd:a", true},
+        {"systemd:a", "systemd:b", false},
+        {"systemd", "systemd:a", false},
+        {"systemd:80", "127.0.0.1:80", false},
         {"unix:/x", "unix:/x", true},
         {"unix:/x", "unix:/xy", false},
         {"unix:/x", "127.0.0.1:80", false},
@@ -84,7 +90,8 @@ static const char *open_list(struct arena *arena, const char **addresses, size_t
                              struct listeners *ret_listeners)
 {
     struct strings list = {addresses, count};
-    return listeners_open(&list, arena, ret_listeners);
+    struct passed_sockets none = {.count = 0};
+    return listeners_open(&list, &none, arena, ret_listeners);
 }
 
 static int connect_to(const struct listener *listener)

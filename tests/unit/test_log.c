@@ -18,11 +18,14 @@
 static struct {
     int count;
     enum log_level level;
-    char line[8192];
+    char line[8192], fields[256];
 } caught;
 
-static void take_line(enum log_level level, const char *line)
+static void take_line(void *ctx, enum log_level level, const char *line,
+                      const struct log_fields *fields)
 {
+    assert_ptr_equal(ctx, &caught);
+    log_fields_write(fields, caught.fields, sizeof caught.fields);
     caught.count++;
     caught.level = level;
     snprintf(caught.line, sizeof caught.line, "%s", line);
@@ -33,7 +36,7 @@ static int install(void **state)
 {
     (void)state;
     memset(&caught, 0, sizeof caught);
-    log_install(take_line);
+    log_install(take_line, &caught);
     log_set_level(LOG_LEVEL_INFO);
     return 0;
 }
@@ -84,6 +87,64 @@ static void errno_survives(void **state)
     assert_string_equal(caught.line, "No such file or directory");
 }
 
+static void events_carry_fields(void **state)
+{
+    (void)state;
+    struct log_fields fields = {.count = 0};
+    log_add_text(&fields, LOG_MESSAGE_ID, "7a0e");
+    log_add_number(&fields, "STATUS", 502);
+    log_add_text(&fields, "UPSTREAM", NULL); /* not known */
+    log_add_text(&fields, "ENDPOINT", "/a b");
+    log_event(LOG_LEVEL_DEBUG, &fields, "hidden");
+    assert_int_equal(caught.count, 0);
+    log_event(LOG_LEVEL_INFO, &fields, "failed %d\n", 1);
+    assert_string_equal(caught.line, "failed 1 ");
+    assert_string_equal(caught.fields, " status=502 endpoint=\"/a b\"");
+    log_info("plain");
+    assert_string_equal(caught.fields, "");
+}
+
+static void field_values_are_quoted_where_needed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *shown;
+    } cases[] = {
+        {"", " x=\"\""},
+        {"/plain?a=b", " x=/plain?a=b"},
+        {"a\"b\\", " x=\"a\\\"b\\\\\""},
+        {"two\nlines", " x=\"two lines\""},
+        {"\x7f", " x=\" \""},
+        {"\xc3\xa9", " x=\xc3\xa9"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct log_fields fields = {.count = 0};
+        char text[64];
+        log_add_text(&fields, "X", cases[i].value);
+        assert_int_equal(log_fields_write(&fields, text, sizeof text), strlen(cases[i].shown));
+        assert_string_equal(text, cases[i].shown);
+    }
+}
+
+static void fields_that_do_not_fit_are_left_out(void **state)
+{
+    (void)state;
+    struct log_fields fields = {.count = 0};
+    char text[16];
+    log_add_text(&fields, "A", "12345");
+    log_add_text(&fields, "LONG", "0123456789");
+    log_add_number(&fields, "B", 2345);
+    assert_int_equal(log_fields_write(&fields, text, 16), 15);
+    assert_string_equal(text, " a=12345 b=2345");
+    assert_int_equal(log_fields_write(&fields, text, 15), 8);
+    assert_string_equal(text, " a=12345");
+    assert_int_equal(log_fields_write(&fields, text, 1), 0);
+    assert_int_equal(log_fields_write(NULL, text, 1), 0);
+    while (fields.count < LOG_FIELDS_MAX)
+        log_add_number(&fields, "N", 1);
+    assert_int_equal(fields.items[LOG_FIELDS_MAX - 1].number, 1);
+}
+
 enum { WRITERS = 4, LINES = 200 };
 
 static void *write_lines(void *ctx)
@@ -119,7 +180,7 @@ static void without_a_sink_whole_lines_go_to_stderr(void **state)
     int saved = dup(STDERR_FILENO);
     dup2(ends[1], STDERR_FILENO);
     close(ends[1]);
-    log_install(NULL);
+    log_install(NULL, NULL);
     for (int i = 0; i < WRITERS; i++)
         assert_int_equal(pthread_create(&writers[i], NULL, write_lines, (void *)&names[i]), 0);
     FILE *stream = fdopen(ends[0], "r");
@@ -141,6 +202,9 @@ int main(void)
         cmocka_unit_test_setup(control_characters_become_spaces, install),
         cmocka_unit_test_setup(a_long_line_is_cut, install),
         cmocka_unit_test_setup(errno_survives, install),
+        cmocka_unit_test_setup(events_carry_fields, install),
+        cmocka_unit_test_setup(field_values_are_quoted_where_needed, install),
+        cmocka_unit_test_setup(fields_that_do_not_fit_are_left_out, install),
         cmocka_unit_test_setup(without_a_sink_whole_lines_go_to_stderr, install),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,14 @@
+/* What the control groups of this process let it use of the CPUs (cgroup v2). */
+#ifndef SYS_CGROUP_H
+#define SYS_CGROUP_H
+
+#define CGROUP_ROOT       "/sys/fs/cgroup"
+#define CGROUP_MEMBERSHIP "/proc/self/cgroup"
+
+/* The smallest quota in cpu.max of the own group and of those above it, in CPUs, rounded
+ * up, at least 1; `most` when there is none or it is larger. `root` is where the hierarchy
+ * is mounted, `membership` the file that names the own group. What cannot be read or
+ * understood limits nothing. */
+unsigned cgroup_cpus(const char *root, const char *membership, unsigned most);
+
+#endif

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Makes the Debian tree that check.py boots: tree.sh TARGET [PRISTINE-TREE]
+# Without a pristine tree one is made by debootstrap, from the mirror in MIRROR.
+set -eu
+
+target=$1
+pristine=${2:-}
+mirror=${MIRROR:-http://deb.debian.org/debian}
+wanted="systemd systemd-sysv dbus libmicrohttpd12 libcurl4 libjansson4 libyaml-0-2 zlib1g"
+
+[ "$(id -u)" -eq 0 ] || { echo "tree.sh: run as root" >&2; exit 1; }
+fresh="$target.new"
+rm -rf --one-file-system "$fresh"
+mkdir -p "$(dirname "$target")"
+if [ -n "$pristine" ]; then
+    cp -a "$pristine" "$fresh"
+else
+    debootstrap --variant=minbase bookworm "$fresh" "$mirror"
+fi
+cp -L /etc/resolv.conf "$fresh/etc/resolv.conf"
+printf 'deb %s bookworm main\n' "$mirror" > "$fresh/etc/apt/sources.list"
+chroot "$fresh" apt-get update -q
+# shellcheck disable=SC2086 # a list of packages
+DEBIAN_FRONTEND=noninteractive chroot "$fresh" \
+    apt-get install -y -q --no-install-recommends $wanted
+chroot "$fresh" apt-get clean
+rm -f "$fresh/etc/machine-id"
+: > "$fresh/etc/machine-id"
+mv "$fresh" "$target"
