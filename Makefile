@@ -158,6 +158,7 @@ format:
 
 docs: $(BUILD)/gatherd
 	$(BUILD)/gatherd --print-reference > docs/reference.md
+	$(BUILD)/gatherd --print-man > docs/man/gatherd.yaml.5
 
 .PHONY: install uninstall
 install: $(BUILD)/gatherd
