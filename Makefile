@@ -1,5 +1,5 @@
 # gatherd: see README.md. Targets: deps all demo test lint check-asan check-tsan
-# fuzz bench format install docs clean
+# fuzz bench format docs install uninstall dist deb rpm clean
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
@@ -13,26 +13,25 @@ CC := gcc
 endif
 BUILD ?= build
 SAN ?=
-PREFIX ?= /usr/local
-SYSCONFDIR ?= /etc
-UNITDIR ?= $(PREFIX)/lib/systemd/system
-DESTDIR ?=
 PYTHON := /usr/bin/python3
 FUZZ_SECONDS ?= 20
 
+PKG_CONFIG ?= pkg-config
 PACKAGES := libmicrohttpd libcurl zlib jansson yaml-0.1 libsystemd
-PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 
+# Packages set it to nothing: a compiler of next year may warn of more.
+WERROR ?= -Werror
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
-	-Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef -Werror
+	-Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef $(WERROR)
 HARDENING := -fstack-protector-strong -fPIE
 OPTIMISE ?= -O2 -g
 ifneq ($(SAN),)
 SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 OPTIMISE := -O1 -g
 else
-HARDENING += -D_FORTIFY_SOURCE=2
+HARDENING += $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 endif
 override CFLAGS += -std=gnu11 $(OPTIMISE) $(WARNINGS) $(HARDENING) $(SANFLAGS) -pthread
 override CPPFLAGS += -Idaemon -D_GNU_SOURCE -DGATHERD_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
@@ -66,7 +65,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	$(say) TEST $<
 	$(QUIET)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) -lcmocka
 
--include $(shell find $(BUILD) -path $(BUILD)/systemd -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD)/daemon $(BUILD)/unit $(BUILD)/fuzz_* -name '*.d' -type f 2>/dev/null)
 
 .PHONY: clean
 clean:
@@ -74,9 +73,9 @@ clean:
 
 # --- What this machine needs, from Debian packages -------------------------------
 
-.PHONY: deps deps-build deps-demo deps-test deps-bench
+.PHONY: deps deps-build deps-demo deps-test deps-bench deps-package
 deps: deps-test deps-bench
-deps-build deps-demo deps-test deps-bench: deps-%:
+deps-build deps-demo deps-test deps-bench deps-package: deps-%:
 	@packaging/deps.sh $*
 
 # --- Run ---------------------------------------------------------------------
@@ -158,19 +157,6 @@ format:
 
 docs: $(BUILD)/gatherd
 	$(BUILD)/gatherd --print-reference > docs/reference.md
+	$(BUILD)/gatherd --print-man > docs/man/gatherd.yaml.5
 
-.PHONY: install uninstall
-install: $(BUILD)/gatherd
-	install -D -m 755 $(BUILD)/gatherd $(DESTDIR)$(PREFIX)/bin/gatherd
-	install -D -m 644 docs/man/gatherd.8 $(DESTDIR)$(PREFIX)/share/man/man8/gatherd.8
-	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/gatherd/conf.d
-	sed 's|/usr/bin/gatherd|$(PREFIX)/bin/gatherd|; s|/etc/gatherd|$(SYSCONFDIR)/gatherd|' systemd/gatherd.service \
-		> $(DESTDIR)$(UNITDIR)/gatherd.service
-	install -m 644 systemd/gatherd.socket systemd/gatherd-local.socket $(DESTDIR)$(UNITDIR)
-	test -e $(DESTDIR)$(SYSCONFDIR)/gatherd/gatherd.yaml || \
-		install -m 644 conf/gatherd.yaml $(DESTDIR)$(SYSCONFDIR)/gatherd/gatherd.yaml
-
-uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/gatherd $(DESTDIR)$(PREFIX)/share/man/man8/gatherd.8 \
-		$(DESTDIR)$(UNITDIR)/gatherd.service $(DESTDIR)$(UNITDIR)/gatherd.socket \
-		$(DESTDIR)$(UNITDIR)/gatherd-local.socket
+include packaging/package.mk

@@ -15,6 +15,7 @@ void cli_help(FILE *out)
           "      --print-config     print the configuration with all defaults\n"
           "      --print-schema     print a JSON Schema of the configuration\n"
           "      --print-reference  print the page that documents every option\n"
+          "      --print-man        print the same as the manual page gatherd.yaml(5)\n"
           "  -V, --version          print the versions of gatherd and its libraries\n"
           "  -h, --help             print this\n"
           "\n"
@@ -31,6 +32,7 @@ static const struct option *long_options(void)
         {"print-config", no_argument, NULL, CLI_PRINT_CONFIG},
         {"print-schema", no_argument, NULL, CLI_PRINT_SCHEMA},
         {"print-reference", no_argument, NULL, CLI_PRINT_REFERENCE},
+        {"print-man", no_argument, NULL, CLI_PRINT_MAN},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},

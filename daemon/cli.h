@@ -14,6 +14,7 @@ enum cli_action {
     CLI_PRINT_CONFIG,
     CLI_PRINT_SCHEMA,
     CLI_PRINT_REFERENCE,
+    CLI_PRINT_MAN,
     CLI_VERSION,
     CLI_HELP,
     CLI_MISUSE, /* said on stderr already */

@@ -77,6 +77,14 @@ int command_print_reference(void)
     return print(&out);
 }
 
+int command_print_man(void)
+{
+    scope_buffer struct buffer out;
+    buffer_init(&out, PRINT_MAX);
+    config_print_man(&out);
+    return print(&out);
+}
+
 int command_version(void)
 {
     printf("gatherd %s\nlibmicrohttpd %s\nlibcurl %s\njansson %s\nlibyaml %s\n", GATHERD_VERSION,

@@ -13,6 +13,7 @@ int command_check_config(const char *file);
 int command_print_config(const char *file);
 int command_print_schema(void);
 int command_print_reference(void);
+int command_print_man(void);
 int command_version(void);
 
 #endif

@@ -31,6 +31,8 @@ int main(int argc, char **argv)
         return command_print_schema();
     case CLI_PRINT_REFERENCE:
         return command_print_reference();
+    case CLI_PRINT_MAN:
+        return command_print_man();
     case CLI_VERSION:
         return command_version();
     case CLI_HELP:

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs the Debian packages that a make target needs, and only what is missing.
-# Usage: deps.sh build|demo|test|bench ...
+# Usage: deps.sh build|demo|test|bench|package ...
 set -eu
 
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libcurl4-openssl-dev zlib1g-dev libjansson-dev libyaml-dev libsystemd-dev"
 demo="python3 curl jq ca-certificates"
-tests="libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl clang-14 libclang-rt-14-dev clang-format-14 shellcheck binutils nginx-light nghttp2-server"
+tests="libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl clang-14 libclang-rt-14-dev clang-format-14 shellcheck binutils man-db nginx-light nghttp2-server"
+package="build-essential debhelper libcmocka-dev openssl python3 systemd-dev lintian fakeroot rpm git iproute2 zsh"
 bench="nginx-light libnginx-mod-http-lua lua-cjson python3-requests python3-aiohttp openssl"
 # Node may have come from elsewhere; Debian's packages would then stand in its way.
 command -v node >/dev/null 2>&1 || bench="$bench nodejs"
@@ -17,8 +18,9 @@ for group in "$@"; do
     build) wanted="$wanted $build" ;;
     demo) wanted="$wanted $build $demo" ;;
     test) wanted="$wanted $build $demo $tests" ;;
+    package) wanted="$wanted $build $package" ;;
     bench) wanted="$wanted $build $demo $bench" ;;
-    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench)" >&2; exit 2 ;;
+    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench, package)" >&2; exit 2 ;;
     esac
 done
 

@@ -18,3 +18,8 @@ const char *curl_global_version(void)
 {
     return curl_version_info(CURLVERSION_NOW)->version;
 }
+
+bool curl_global_joins_late(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080d00;
+}

@@ -65,8 +65,8 @@ enum outcome_code curl_result_code(const struct curl_failure *failure)
         return receive_failed(failure);
     case CURLE_PARTIAL_FILE:
         return failure->began ? OUTCOME_RESPONSE_INCOMPLETE : OUTCOME_CONNECTION_TERMINATED;
-    case CURLE_BAD_CONTENT_ENCODING:
-        return OUTCOME_RESPONSE_CODING;
+    case CURLE_BAD_CONTENT_ENCODING: /* later also for transfer codings, in the header */
+        return failure->has_head || failure->decodes ? OUTCOME_RESPONSE_CODING : OUTCOME_PROTOCOL;
     case CURLE_FILESIZE_EXCEEDED:
         return OUTCOME_RESPONSE_BODY_SIZE;
     case CURLE_HTTP2_STREAM: /* reset, by the upstream or for what it sent */

@@ -15,6 +15,7 @@ struct curl_failure {
     bool sent;     /* the connection stood and the request went out */
     bool began;    /* a line of the reply came */
     bool has_head; /* its header was complete */
+    bool decodes;  /* libcurl was to undo content codings */
 };
 
 enum outcome_code curl_result_code(const struct curl_failure *failure);

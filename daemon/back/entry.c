@@ -9,14 +9,20 @@
  * When a shared connection dies, libcurl sends what was on it again by itself in some
  * cases, whatever the method. It asks before; all but idempotent calls are refused then.
  * In the other cases idempotent calls are repeated here, once.
+ *
+ * libcurl from 8.13 on puts no call onto a connection without TLS before a reply has
+ * begun there (`late`). Those who wait are then patient for a moment; after that each
+ * makes a connection of its own, since a slow reply must not hold up the others.
  */
 #include "back/entry.h"
 
 #include "base/loop.h"
 
-void entry_init(struct entry *entry)
+#define PATIENCE (100 * USEC_PER_MSEC)
+
+void entry_init(struct entry *entry, struct loop *loop, bool late)
 {
-    *entry = (struct entry){.entering = NULL};
+    *entry = (struct entry){.late = late, .loop = loop};
     list_init(&entry->waiting);
 }
 
@@ -48,12 +54,31 @@ bool entry_ask(struct entrant *entrant)
     return true;
 }
 
+static void leave(struct entry *entry)
+{
+    if (entry->patience.position != 0)
+        loop_clear(entry->loop, &entry->patience);
+    entry->entering = NULL;
+}
+
 void entry_passed(struct entrant *entrant)
 {
     if (!entrant->entry || entrant->entry->entering != entrant)
         return;
-    entrant->entry->entering = NULL;
+    leave(entrant->entry);
     admit_next(entrant->entry);
+}
+
+/* Nobody looks for those who are let go here; who comes after them waits again. */
+static void lose_patience(struct timer *timer)
+{
+    struct entry *entry = container_of(timer, struct entry, patience);
+    while (!list_is_empty(&entry->waiting)) {
+        struct entrant *next = container_of(entry->waiting.next, struct entrant, turn);
+        list_remove(&next->turn);
+        list_append(next->admitted, &next->turn);
+    }
+    entry->entering = NULL;
 }
 
 void entry_again(struct entrant *entrant)
@@ -71,12 +96,21 @@ void entry_again(struct entrant *entrant)
 void entry_learn(struct entrant *entrant, bool serial)
 {
     struct entry *entry = entrant->entry;
-    if (entry->serial == serial)
+    bool first = entry->late && !serial && !entry->connected;
+    if (entry->serial == serial && !first)
         return;
     entry->serial = serial;
-    if (serial)
-        entry->entering = NULL;
+    if (serial || first)
+        leave(entry);
+    entry->connected |= first;
     admit_next(entry);
+}
+
+static void await_reply(struct entrant *entrant)
+{
+    struct entry *entry = entrant->entry;
+    if (entry->entering == entrant)
+        loop_set(entry->loop, &entry->patience, clock_now() + PATIENCE, lose_patience);
 }
 
 bool entrant_may_send(struct entrant *entrant, bool idempotent, bool made_connection)
@@ -87,6 +121,10 @@ bool entrant_may_send(struct entrant *entrant, bool idempotent, bool made_connec
         return false;
     entrant->sendings++;
     entrant->used = !made_connection;
+    if (made_connection && entrant->entry->late) {
+        await_reply(entrant);
+        return true;
+    }
     entrant->entry->connected = true;
     entry_passed(entrant);
     return true;

@@ -9,6 +9,7 @@
 
 #include "base/errors.h"
 #include "base/list.h"
+#include "base/loop.h"
 
 struct entrant;
 
@@ -17,6 +18,9 @@ struct entry {                /* one per set of connections */
     struct link waiting;
     bool connected; /* there is a connection, or was a moment ago */
     bool serial;    /* the upstream chose HTTP/1.1: nothing is shared, nobody waits */
+    bool late;      /* a connection can be joined only when a reply has begun on it */
+    struct loop *loop;
+    struct timer patience; /* set while the others wait for the first reply */
 };
 
 struct entrant { /* one per call; zero at first */
@@ -31,7 +35,9 @@ struct entrant { /* one per call; zero at first */
     unsigned sendings;
 };
 
-void entry_init(struct entry *entry);
+/* `loop` is for `late`, which otherwise does without. Nothing is left to free once all
+ * entrants are over. */
+void entry_init(struct entry *entry, struct loop *loop, bool late);
 
 /* True: it may look now. False: it waits, and will be found in `admitted`. */
 bool must_check entry_ask(struct entrant *entrant);
@@ -40,7 +46,7 @@ bool must_check entry_ask(struct entrant *entrant);
 void entry_passed(struct entrant *entrant);
 /* It must look once more, before those who wait. */
 void entry_again(struct entrant *entrant);
-/* What version the upstream chose. */
+/* A reply has begun: what version the upstream chose. */
 void entry_learn(struct entrant *entrant, bool serial);
 
 /* Asked each time before the call goes out: `alone` or `refused` otherwise. */

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "back/curl_global.h"
 #include "base/mem.h"
 
 #define IDLE_TIME  (55 * USEC_PER_SEC)
@@ -262,7 +263,7 @@ static struct lane *new_lane(struct lanes *lanes, const struct lane_name *name)
     lane->ca_file = name->ca_file ? mem_string(name->ca_file) : NULL;
     lane->proxy = name->proxy ? mem_string(name->proxy) : NULL;
     lane->http = name->http;
-    entry_init(&lane->entry);
+    entry_init(&lane->entry, lanes->loop, !origin->tls && curl_global_joins_late());
     struct lane **bucket = bucket_of(lanes, lane->authority);
     lane->bucket_next = *bucket;
     *bucket = lane;

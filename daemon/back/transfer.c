@@ -190,6 +190,7 @@ static enum outcome_code judge(struct transfer *transfer, CURLcode result)
         .sent = transfer->sent,
         .began = transfer->began,
         .has_head = head->complete,
+        .decodes = head->decoded,
     };
     if (curl_easy_getinfo(transfer->handle->easy, CURLINFO_OS_ERRNO, &failure.os_error) != CURLE_OK)
         failure.os_error = 0;

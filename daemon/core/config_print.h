@@ -12,5 +12,7 @@ void config_print(const struct config *config, struct buffer *out);
 void config_print_schema(struct buffer *out);
 /* The reference page in Markdown: every option with type, default, range. */
 void config_print_reference(struct buffer *out);
+/* The same as the manual page gatherd.yaml(5). */
+void config_print_man(struct buffer *out);
 
 #endif

@@ -180,6 +180,7 @@ void connection_enter(struct connection *connection, enum connection_phase phase
 void connection_refuse(struct connection *connection, unsigned status, const char *detail)
 {
     send_last_words(connection, status, detail);
+    shutdown(connection->fd, SHUT_WR); /* libmicrohttpd 1.0 would add a reply of its own */
     connection_enter(connection, CONNECTION_LINGER);
 }
 

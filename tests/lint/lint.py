@@ -3,6 +3,7 @@
 
 Prints one line per finding and exits 1 when there is any.
 """
+import os
 import re
 import subprocess
 import sys
@@ -171,12 +172,16 @@ def check_format():
 
 
 def check_generated(build):
-    """docs/reference.md and the commented configuration follow the option table."""
+    """The reference, its manual page and the commented configuration follow the option table."""
     binary = build / "gatherd"
     reference = subprocess.run([binary, "--print-reference"], capture_output=True, text=True)
     page = ROOT / "docs" / "reference.md"
     if not page.is_file() or page.read_text() != reference.stdout:
         find("docs/reference.md", "does not match the option table; run make docs")
+    manual = subprocess.run([binary, "--print-man"], capture_output=True, text=True)
+    page = ROOT / "docs" / "man" / "gatherd.yaml.5"
+    if not page.is_file() or page.read_text() != manual.stdout:
+        find("docs/man/gatherd.yaml.5", "does not match the option table; run make docs")
     names = set(re.findall(r"^\| `([A-Za-z]+)`", reference.stdout, re.M))
     sample = (ROOT / "conf" / "gatherd.yaml").read_text()
     for option in sorted(names):
@@ -186,8 +191,21 @@ def check_generated(build):
         find("docs/reference.md", "lists hardly any option; did its format change?")
 
 
+def check_manuals():
+    """The manual pages give groff nothing to warn of."""
+    show = ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"]
+    for page in sorted((ROOT / "docs" / "man").iterdir()):
+        run = subprocess.run(show + [page], capture_output=True, text=True, check=False,
+                             env={**os.environ, "LC_ALL": "C.UTF-8", "MANROFFSEQ": "",
+                                  "MANWIDTH": "80"})
+        if run.returncode or run.stderr or len(run.stdout) < 1000:
+            find(f"docs/man/{page.name}", run.stderr.strip() or "could not be shown")
+
+
 def check_scripts():
-    scripts = [p for p in ROOT.rglob("*.sh") if ".git" not in p.parts] + [ROOT / ".ci" / "run"]
+    elsewhere = {".git", "build"}
+    scripts = [p for p in ROOT.rglob("*.sh") if not elsewhere & set(p.relative_to(ROOT).parts)]
+    scripts.append(ROOT / ".ci" / "run")
     run = subprocess.run(["shellcheck"] + [str(p) for p in scripts], capture_output=True, text=True)
     if run.returncode:
         find("scripts", run.stdout.strip())
@@ -202,6 +220,7 @@ def main():
     check_state(build)
     check_format()
     check_generated(build)
+    check_manuals()
     check_scripts()
     for line in findings:
         print(f"lint: {line}")

@@ -317,19 +317,33 @@ def test_a_post_is_sent_once(gatherd, scripted_frames, action):
     assert daemon.batch([call("a", "/x")], merge="raw").status == 200
 
 
-@pytest.mark.parametrize("action, code", [
-    ("reset", "http_protocol_error"),
-    ("headers", "http_protocol_error"),
-    ("short", "http_protocol_error"),
+# libcurl 7.88 tells only of the fault when header and fault come together, later versions of
+# the header too; then the reply has begun, and ended early.
+@pytest.mark.parametrize("action, codes", [
+    ("reset", {"http_protocol_error"}),
+    ("headers", {"http_protocol_error"}),
+    ("short", {"http_protocol_error", "http_response_incomplete"}),
 ])
-def test_faulty_streams(gatherd, scripted_frames, action, code):
+def test_faulty_streams(gatherd, scripted_frames, action, codes):
     """What breaks the rules of a stream fails its call, and no other."""
     up = scripted_frames("reply", action, "reply")
     daemon = gatherd(config(up.url))
     assert daemon.batch([call("a", "/x")], merge="raw").status == 200
-    failed(daemon.batch([call("a", "/x")], **MERGED), 502, code)
+    errors = problem(daemon.batch([call("a", "/x")], **MERGED), 502)
+    assert len(errors) == 1 and errors[0]["code"] in codes, errors
     assert daemon.batch([call("a", "/x")], merge="raw").status == 200
     assert up.requests == [1, 1, 1]
+
+
+def test_a_slow_first_reply_holds_up_nobody(gatherd, scripted_frames):
+    """Cold calls go out before the first of them has its reply."""
+    up = scripted_frames("hold", "reply", "reply", "reply")
+    daemon = gatherd(config(up.url, timeout="1500ms"))
+    parts = [call("slow", "/x", optional=True), *(call(name, "/x") for name in "abc")]
+    reply = daemon.batch(parts, merge="keyed")
+    assert reply.status == 200, reply
+    assert {name for name, part in reply.json().items() if part == {"ok": True}} == set("abc")
+    assert [error["id"] for error in reply.json()["_meta"]["errors"]] == ["slow"]
 
 
 def test_waiting_calls_obey_their_deadlines(gatherd, authority):

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <curl/curl.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <signal.h>
@@ -172,8 +173,31 @@ static void a_dead_idle_connection(void **state)
     tls_rig_done(&tls);
 }
 
-/* libcurl tells OpenSSL to take a connection that ends without TLS's goodbye for
- * one that ended in order, and too many servers rely on that. */
+static size_t discard(char *data, size_t size, size_t count, void *ctx)
+{
+    (void)data;
+    (void)ctx;
+    return size * count;
+}
+
+/* Whether a connection that ends without TLS's goodbye counts as one that ended in order.
+ * That is for libcurl and OpenSSL to say: their versions differ, too many servers rely on it. */
+static bool accepts_a_cut(const struct tls_rig *tls)
+{
+    char url[64];
+    snprintf(url, sizeof url, "https://127.0.0.1:%u/cut", (unsigned)tls->server.port);
+    CURL *easy = curl_easy_init();
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard);
+    CURLcode code = curl_easy_perform(easy);
+    curl_easy_cleanup(easy);
+    assert_true(code == CURLE_OK || code == CURLE_RECV_ERROR);
+    return code == CURLE_OK;
+}
+
 static void replies_to_the_end(void **state)
 {
     struct tls_rig tls;
@@ -181,9 +205,11 @@ static void replies_to_the_end(void **state)
     tls.rig.spec.target = "/end";
     run(&tls.rig);
     expect_body(&tls.rig, "to the end");
+    bool whole = accepts_a_cut(&tls);
     tls.rig.spec.target = "/cut";
-    run(&tls.rig);
-    expect_body(&tls.rig, "to the end");
+    assert_int_equal(run(&tls.rig), whole ? OUTCOME_REPLY : OUTCOME_RESPONSE_INCOMPLETE);
+    if (whole)
+        expect_body(&tls.rig, "to the end");
     tls.rig.spec.target = "/short";
     assert_int_equal(run(&tls.rig), OUTCOME_RESPONSE_INCOMPLETE);
     assert_int_equal(rig_open_sockets(&tls.rig), 0);

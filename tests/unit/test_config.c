@@ -513,13 +513,44 @@ static void describes_every_option(void **state)
     struct fixture *fixture = *state;
     struct buffer schema scope_buffer;
     struct buffer reference scope_buffer;
+    struct buffer manual scope_buffer;
     buffer_init(&schema, 1 << 20);
     buffer_init(&reference, 1 << 20);
+    buffer_init(&manual, 1 << 20);
     config_print_schema(&schema);
     config_print_reference(&reference);
+    config_print_man(&manual);
     assert_int_equal(json_validate(schema.data, schema.len, 64).fault, JSON_VALID);
     expect_every_option(arena_copy(fixture->arena, schema.data, schema.len), "\n  \"%s\":{");
     expect_every_option(arena_copy(fixture->arena, reference.data, reference.len), "\n| `%s` |");
+    expect_every_option(arena_copy(fixture->arena, manual.data, manual.len), "\n\\fB%s\\fR (");
+}
+
+/* No Markdown is left in the manual page, and no text of the table is taken for a request. */
+static void writes_the_manual_page_in_roff(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buffer manual scope_buffer;
+    buffer_init(&manual, 1 << 20);
+    config_print_man(&manual);
+    assert_int_equal(buffer_status(&manual), 0);
+    const char *text = arena_copy(fixture->arena, manual.data, manual.len);
+    assert_null(strchr(text, '`'));
+    assert_null(strstr(text, "\n'"));
+    assert_non_null(strstr(text, "\n.TH GATHERD.YAML 5 "));
+    assert_non_null(strstr(text, "; \\fB\\(dq\\(dq\\fR sends none."));
+    assert_non_null(strstr(text, "\nDefault: \\fBX\\-Request\\-Timeout\\-Ms\\fR.\n"));
+    assert_non_null(strstr(text, "\\fBdrain\\fR (duration; 0 to 10m)\n"));
+    assert_non_null(strstr(text, "the system\\(aqs.\n"));
+}
+
+static void says_when_the_manual_page_does_not_fit(void **state)
+{
+    (void)state;
+    struct buffer manual scope_buffer;
+    buffer_init(&manual, 4096);
+    config_print_man(&manual);
+    assert_int_equal(buffer_status(&manual), BUFFER_FULL);
 }
 
 /* The file that ships: nothing in it is in force, every option is in it, and what it
@@ -581,6 +612,8 @@ int main(void)
         TEST(keeps_counting_over_reloads),
         TEST(counts_references),
         TEST(describes_every_option),
+        TEST(writes_the_manual_page_in_roff),
+        TEST(says_when_the_manual_page_does_not_fit),
         TEST(ships_a_file_that_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@ struct fixture {
 static void init(struct fixture *fixture)
 {
     *fixture = (struct fixture){.calls = {{.sendings = 0}}};
-    entry_init(&fixture->entry);
+    entry_init(&fixture->entry, NULL, false);
     list_init(&fixture->admitted);
     for (size_t i = 0; i < CALLS; i++) {
         fixture->calls[i].entry = &fixture->entry;
@@ -140,6 +140,73 @@ static void nothing_is_shared_in_http_1(void **state)
     assert_false(entry_ask(&fixture.calls[2]));
 }
 
+static void init_late(struct fixture *fixture, struct loop **ret_loop)
+{
+    assert_int_equal(loop_new(ret_loop), 0);
+    init(fixture);
+    entry_init(&fixture->entry, *ret_loop, true);
+    for (size_t i = 0; i < CALLS; i++)
+        assert_int_equal(entry_ask(&fixture->calls[i]), i == 0);
+    assert_true(entrant_may_send(&fixture->calls[0], true, true));
+    assert_null(take_admitted(fixture)); /* the connection stands, and that is not enough */
+    assert_false(fixture->entry.connected);
+}
+
+static void the_first_reply_lets_the_others_join(void **state)
+{
+    struct fixture fixture;
+    struct loop *loop;
+    (void)state;
+    init_late(&fixture, &loop);
+    entry_learn(&fixture.calls[0], false);
+    assert_true(fixture.entry.connected);
+    assert_int_equal(fixture.entry.patience.position, 0);
+    for (size_t i = 1; i < CALLS; i++) {
+        assert_ptr_equal(take_admitted(&fixture), &fixture.calls[i]);
+        assert_null(take_admitted(&fixture));
+        assert_true(entrant_may_send(&fixture.calls[i], true, false));
+        entry_learn(&fixture.calls[0], false); /* more of the same reply */
+    }
+    loop_free(loop);
+}
+
+static void a_slow_first_reply_holds_up_nobody(void **state)
+{
+    struct fixture fixture;
+    struct loop *loop;
+    (void)state;
+    init_late(&fixture, &loop);
+    usec_t start = clock_now();
+    assert_int_equal(loop_turn(loop, start + 10 * USEC_PER_SEC), 0);
+    assert_in_range(clock_now() - start, 50 * USEC_PER_MSEC, 5 * USEC_PER_SEC);
+    for (size_t i = 1; i < CALLS; i++) { /* all at once, each to its own connection */
+        assert_ptr_equal(take_admitted(&fixture), &fixture.calls[i]);
+        assert_false(fixture.entry.connected);
+    }
+    assert_true(entrant_may_send(&fixture.calls[1], true, true));
+    assert_int_equal(fixture.entry.patience.position, 0);
+    assert_true(entry_ask(&fixture.calls[2])); /* who comes later waits again */
+    assert_true(entrant_may_send(&fixture.calls[2], true, true));
+    assert_false(entry_ask(&fixture.calls[3]));
+    entry_learn(&fixture.calls[1], false); /* for a reply to any of them */
+    assert_ptr_equal(take_admitted(&fixture), &fixture.calls[3]);
+    loop_free(loop);
+}
+
+static void without_a_reply_the_next_one_tries(void **state)
+{
+    struct fixture fixture;
+    struct loop *loop;
+    (void)state;
+    init_late(&fixture, &loop);
+    entry_passed(&fixture.calls[0]); /* it failed */
+    assert_int_equal(fixture.entry.patience.position, 0);
+    assert_ptr_equal(take_admitted(&fixture), &fixture.calls[1]);
+    assert_null(take_admitted(&fixture));
+    assert_false(fixture.entry.connected);
+    loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +215,9 @@ int main(void)
         cmocka_unit_test(nothing_to_join),
         cmocka_unit_test(what_may_be_repeated),
         cmocka_unit_test(nothing_is_shared_in_http_1),
+        cmocka_unit_test(the_first_reply_lets_the_others_join),
+        cmocka_unit_test(a_slow_first_reply_holds_up_nobody),
+        cmocka_unit_test(without_a_reply_the_next_one_tries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

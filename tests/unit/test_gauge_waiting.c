@@ -195,6 +195,7 @@ enum { THREADS = 4, LIMIT = 2, ROUNDS = 4000 };
 
 struct race {
     struct gauge *gauge;
+    pthread_barrier_t start; /* else one may be through before the next one begins */
     _Atomic(int) inside, beyond, waited;
 };
 
@@ -243,6 +244,7 @@ static void *run_race(void *ctx)
     struct racer racer = {.race = ctx};
     struct race *race = ctx;
     assert_int_equal(mailbox_new(PLACES, &racer.mailbox), 0);
+    pthread_barrier_wait(&race->start);
     for (int i = 0; i < ROUNDS; i++) {
         if (!come_in(&racer, i))
             continue;
@@ -262,12 +264,14 @@ static void places_go_from_thread_to_thread(void **state)
     struct race race = {.gauge = gauge_new()};
     pthread_t threads[THREADS];
     void *mailboxes[THREADS];
+    assert_int_equal(pthread_barrier_init(&race.start, NULL, THREADS), 0);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, run_race, &race), 0);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], &mailboxes[i]);
     for (int i = 0; i < THREADS; i++)
         mailbox_free(mailboxes[i]);
+    pthread_barrier_destroy(&race.start);
     assert_int_equal(race.beyond, 0);
     assert_true(race.waited > 0);
     assert_int_equal(gauge_value(race.gauge), 0);
