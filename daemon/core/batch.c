@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/options_read.h"
+#include "core/policy.h"
 #include "core/request_compile.h"
 
 /* ---- The shared query ---- */
@@ -80,8 +81,7 @@ static void compile(struct compiler *compiler)
 {
     struct batch *batch = compiler->batch;
     struct request *requests = batch_requests(batch);
-    if (batch->policy == POLICY_DEFAULT)
-        batch->policy = batch->merge == MERGE_ENVELOPE ? POLICY_ALL_SETTLED : POLICY_ALL;
+    policy_read(batch, compiler->faults);
     if (batch->list.count == 0 || !check_count(compiler, requests[0].node->parent))
         return;
     compile_query(compiler);

@@ -71,7 +71,6 @@ static void put_type(struct buffer *out, const struct option *option)
 {
     const char *name;
     size_t len;
-    size_t first = option->flags & OPTION_UNWRITTEN ? 1 : 0;
     if (option->type == OPTION_NODE && option->inner != SECTION_TOP)
         buffer_string(out, "`off`, map");
     else if (option->type == OPTION_NODE)
@@ -80,15 +79,15 @@ static void put_type(struct buffer *out, const struct option *option)
         buffer_string(out, option->flags & OPTION_NUMBER_TOO ? "number, string"
                                                              : type_text(option->type));
     else
-        for (size_t i = first; option_enum_name(option->names, i, &name, &len); i++)
-            buffer_printf(out, "%s`%.*s`", i > first ? ", " : "", (int)len, name);
+        for (size_t i = 0; option_enum_name(option->names, i, &name, &len); i++)
+            buffer_printf(out, "%s`%.*s`", i > 0 ? ", " : "", (int)len, name);
 }
 
 static void put_default(struct buffer *out, const struct option *option)
 {
     if (option->flags & OPTION_REQUIRED)
         buffer_string(out, "required");
-    else if (option->fallback && !(option->flags & OPTION_UNWRITTEN))
+    else if (option->fallback)
         buffer_printf(out, "`%s`", option->fallback);
 }
 

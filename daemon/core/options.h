@@ -48,8 +48,6 @@ enum {
     OPTION_REQUIRED = 2,
     OPTION_RESTART = 4,    /* a reload reports a change instead of applying it */
     OPTION_NUMBER_TOO = 8, /* OPTION_STRING, OPTION_ENUM: a number, as it is written, does too */
-    OPTION_UNWRITTEN = 16, /* OPTION_ENUM: the first name is what holds when nothing is
-                            * written, and nobody can write it */
 };
 
 struct option {
@@ -58,9 +56,10 @@ struct option {
     enum option_type type;
     size_t offset;
     const char *fallback; /* as one would write it; NULL: none */
-    uint64_t min, max; /* counts, sizes, durations (us), lengths of strings and lists; 0 0: free */
-    const char *names; /* OPTION_ENUM: "a|b|c" */
-    const char *shape; /* OPTION_NODE without `inner`: what it is, for the reference */
+    uint64_t min, max;  /* counts, sizes, durations (us), lengths of strings and lists; 0 0: free */
+    const char *names;  /* OPTION_ENUM: "a|b|c" */
+    const char *shape;  /* OPTION_NODE without `inner`: what it is, for the reference */
+    const char *schema; /* OPTION_NODE without `inner`: keywords of its JSON schema; or NULL */
     enum option_section inner; /* OPTION_SECTION, OPTION_LIST, OPTION_MAP */
     unsigned flags;
     const char *text; /* one sentence for the reference */

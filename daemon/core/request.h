@@ -69,9 +69,10 @@ struct request {
 
 struct batch {
     struct option_list list; /* of struct request, in declared order */
-    const struct node *headers_node, *query_node;
-    int merge;  /* enum merge_kind */
-    int policy; /* enum policy_kind, resolved: never POLICY_DEFAULT after reading */
+    const struct node *headers_node, *query_node, *policy_node;
+    int merge;       /* enum merge_kind */
+    int policy;      /* enum policy_kind */
+    size_t at_least; /* successes that are enough under any, race and atLeast; otherwise 0 */
     int conflict, status, meta, on_timeout;
     usec_t timeout;
     const char *query; /* shared query, encoded: "a=1&b=2"; NULL: none */

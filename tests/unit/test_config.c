@@ -362,7 +362,7 @@ static const char everything[] =
     "    forward: {headers: [Authorization], query: [q, r]}\n"
     "    headers: {X-A: \"1\"}\n"
     "    query: {k: v}\n"
-    "    policy: allSettled\n"
+    "    policy: {atLeast: 2}\n"
     "    timeout: 100ms\n"
     "    onTimeout: partial\n"
     "    merge: shallow\n"
@@ -407,7 +407,7 @@ static void prints_what_was_set(void **state)
         "\n        success: [\"2xx\", 404]\n",
         ("\n        default: {\"x\\u000ay\": [1.50, null, true, \"true\", {}], \"e\": "
          "\"\\u0085\\u2028\"}\n"),
-        "\n    policy: allSettled\n",
+        "\n    policy: {\"atLeast\": 2}\n",
     };
     struct config *config = load_good(*state, everything);
     const char *text = printed(*state, config);
