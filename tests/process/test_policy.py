@@ -119,19 +119,36 @@ def test_envelopes_show_what_was_not_needed(pair):
         ("s", 499), ("f", 200)]
 
 
-def test_streams_are_reset(gatherd):
-    """Over HTTP/2 the stream is reset and the connection stays."""
+@pytest.fixture
+def streams(gatherd):
+    """A daemon and its HTTP/2 upstream."""
     up = frames.Frames("hold", "reply")
-    try:
-        daemon = gatherd(f'workers: 1\nupstreams:\n  up: {{ url: "{up.url}", http: 2 }}\n')
-        for count in (1, 2):
-            up.actions = ["hold", "reply"]
-            answer = daemon.batch([call("a", "up"), call("b", "up")], policy="any", merge="keyed",
-                                  timeout="30s")
-            assert answer.status == 200, answer
-            assert sorted(answer.json().items(), key=str) in (
-                [("a", None), ("b", {"ok": True})], [("a", {"ok": True}), ("b", None)]), answer
-            harness.wait_until(lambda: up.resets == count, "the stream to be reset")
-        assert up.connections == 1
-    finally:
-        up.stop()
+    yield gatherd(f'workers: 1\nupstreams:\n  up: {{ url: "{up.url}", http: 2, timeout: 30s }}\n'), up
+    up.stop()
+
+
+def test_the_last_stream_ends_its_connection(streams):
+    """Over HTTP/2 a connection on which nothing else runs is closed with the cancelled stream."""
+    daemon, up = streams
+    answer = daemon.batch([call("a", "up"), call("b", "up")], policy="any", merge="array",
+                          timeout="30s")
+    assert answer.status == 200 and {"ok": True} in answer.json() and None in answer.json(), answer
+    harness.wait_until(lambda: up.ends >= 1, "the connection to be closed")
+
+
+def test_a_stream_among_others_is_reset(streams):
+    """Where another client's stream runs on the connection, only the stream is reset."""
+    daemon, up = streams
+    up.actions = ["reply"]
+    assert daemon.batch([call("a", "up")]).status == 200
+    with daemon.connect() as other:
+        up.actions = ["hold", "hold", "reply"]
+        other.request("POST", "/batch", {}, harness.compact(
+            {"requests": [call("other", "up")], "timeout": "30s"}))
+        harness.wait_until(lambda: len(up.requests) == 2, "the other client's call")
+        ended = up.ends
+        answer = daemon.batch([call("a", "up"), call("b", "up")], policy="any", merge="array",
+                              timeout="30s")
+        assert answer.status == 200, answer
+        harness.wait_until(lambda: up.resets == 1, "the stream to be reset")
+        assert len(set(up.requests)) == 1 and up.ends == ended
