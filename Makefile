@@ -20,7 +20,7 @@ DESTDIR ?=
 PYTHON := /usr/bin/python3
 FUZZ_SECONDS ?= 20
 
-PACKAGES := libmicrohttpd libcurl zlib jansson yaml-0.1 libsystemd
+PACKAGES := libmicrohttpd libcurl zlib jansson yaml-0.1 libxxhash libsystemd
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/options_read.h"
+#include "core/pass_headers.h"
 #include "core/policy.h"
 #include "core/request_compile.h"
 
@@ -91,6 +92,7 @@ static void compile(struct compiler *compiler)
         request_compile(compiler, &requests[i]);
         check_unique(compiler, i);
     }
+    pass_headers_read(batch, compiler->arena, compiler->faults);
 }
 
 void batch_read_document(const struct config *config, const struct node *document,

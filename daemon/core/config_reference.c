@@ -43,6 +43,8 @@ static const struct chapter chapters[] = {
      "Ad-hoc batches may name absolute URLs only at the hosts listed here: by default, at none."},
     {SECTION_PROPAGATE, "propagate",
      "Nothing else of a client's request reaches an upstream unless it is forwarded by name."},
+    {SECTION_COMPRESSION, "compression",
+     "Compressed replies carry `Vary: Accept-Encoding`, and so do others that may be stored."},
     {SECTION_UPSTREAM, "upstreams.NAME",
      "A name has at most 64 letters, digits, `-` and `_`, and begins with a letter or digit."},
     {SECTION_UPSTREAM_BATCH, "upstreams.NAME.batch",

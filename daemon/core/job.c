@@ -181,14 +181,16 @@ bool job_settle(struct job *job, size_t index, struct outcome *outcome, usec_t n
     }
     part->outcome = outcome_take(outcome);
     job->waiting--;
+    enum settled how = SETTLED_WELL;
     if (judge(job, part)) {
         part->state = PART_OK;
         job->ok++;
     } else {
         part->state = PART_FAILED;
         job->failed++;
+        how = part_is_optional(job, part) ? SETTLED_BADLY : SETTLED_FATALLY;
     }
-    enum policy_verdict verdict = policy_judge(job, part);
+    enum policy_verdict verdict = policy_judge(job->batch, how, job->ok, job->waiting);
     if (verdict == POLICY_OPEN)
         return false;
     if (verdict == POLICY_LOST)

@@ -70,17 +70,17 @@ void policy_read(struct batch *batch, struct faults *faults)
                  node->kind == NODE_MAP ? "another map" : node_kind_text(node->kind));
 }
 
-enum policy_verdict policy_judge(const struct job *job, const struct part *part)
+enum policy_verdict policy_judge(const struct batch *batch, enum settled how, size_t ok,
+                                 size_t waiting)
 {
-    const struct batch *batch = job->batch;
-    if (part->state == PART_FAILED && !part_is_optional(job, part))
+    if (how == SETTLED_FATALLY)
         return POLICY_LOST;
     if (batch->at_least == 0)
-        return job->waiting == 0 ? POLICY_MET : POLICY_OPEN;
-    if (job->ok >= batch->at_least)
+        return waiting == 0 ? POLICY_MET : POLICY_OPEN;
+    if (ok >= batch->at_least)
         return POLICY_MET;
-    if (part->state != PART_FAILED)
+    if (how == SETTLED_WELL)
         return POLICY_OPEN;
-    return batch->policy == POLICY_RACE || job->ok + job->waiting < batch->at_least ? POLICY_LOST
-                                                                                    : POLICY_OPEN;
+    return batch->policy == POLICY_RACE || ok + waiting < batch->at_least ? POLICY_LOST
+                                                                          : POLICY_OPEN;
 }

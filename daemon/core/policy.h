@@ -2,7 +2,7 @@
 #ifndef CORE_POLICY_H
 #define CORE_POLICY_H
 
-#include "core/job.h"
+#include "core/request.h"
 
 /* Reads batch->policy_node into batch->policy and batch->at_least. Without one it is `all`,
  * and for envelopes `allSettled`. Anything else, and an `atLeast` that the batch's requests
@@ -15,7 +15,10 @@ enum policy_verdict {
     POLICY_LOST, /* it cannot be met any more: the part that settled last decided */
 };
 
-/* After `part` has settled and is counted. */
-enum policy_verdict policy_judge(const struct job *job, const struct part *part);
+enum settled { SETTLED_WELL, SETTLED_BADLY, SETTLED_FATALLY }; /* fatally: required under `all` */
+
+/* After a part has settled; `ok` and `waiting` count it already. */
+enum policy_verdict policy_judge(const struct batch *batch, enum settled how, size_t ok,
+                                 size_t waiting);
 
 #endif
