@@ -164,7 +164,8 @@ static void tag_body(struct form *form)
     entity_tag_make(answer->body, answer->body_len, form->body_tag);
     bool fits = entity_tag_append(form->body_tag, TAG_SUFFIX, form->gzip_tag);
     assert(fits);
-    answer_add_header(answer, "ETag", form->body_tag);
+    header_add(answer->arena, &answer->headers, "ETag",
+               arena_string(answer->arena, form->body_tag));
 }
 
 /* What describes a body goes with it (RFC 9110 15.4.5). */
