@@ -49,10 +49,15 @@ static struct field_text without_weakness(struct field_text tag)
     return tag;
 }
 
-/* Takes one tag off the front; false when there is none. */
+static bool is_separator(char byte)
+{
+    return field_is_blank(byte) || byte == ',';
+}
+
+/* Takes one tag off the front; false when there is none, or something is stuck to it. */
 static bool next_tag(struct field_text *rest, struct field_text *ret_tag)
 {
-    while (rest->len > 0 && (field_is_blank(rest->data[0]) || rest->data[0] == ',')) {
+    while (rest->len > 0 && is_separator(rest->data[0])) {
         rest->data++;
         rest->len--;
     }
@@ -65,7 +70,7 @@ static bool next_tag(struct field_text *rest, struct field_text *ret_tag)
     *ret_tag = (struct field_text){opaque.data, (size_t)(end + 1 - opaque.data)};
     rest->len -= (size_t)(end + 1 - rest->data);
     rest->data = end + 1;
-    return true;
+    return rest->len == 0 || is_separator(rest->data[0]);
 }
 
 bool entity_tag_matches(struct field_text line, const char *tag)
@@ -75,11 +80,8 @@ bool entity_tag_matches(struct field_text line, const char *tag)
     line = field_trim(line.data, line.len);
     if (line.len == 1 && line.data[0] == '*')
         return true;
-    while (next_tag(&line, &given)) {
+    while (next_tag(&line, &given))
         if (given.len == wanted.len && memcmp(given.data, wanted.data, wanted.len) == 0)
             return true;
-        if (line.len > 0 && !field_is_blank(line.data[0]) && line.data[0] != ',')
-            return false;
-    }
     return false;
 }

@@ -77,6 +77,7 @@ static void lists_of_tags(void **state)
         {"w/\"a\"", "\"a\"", false},
         {"\"b\"\"a\"", "\"a\"", false},
         {"\"b\"x, \"a\"", "\"a\"", false},
+        {"\"a\"x", "\"a\"", false},
         {"\"x, \"a\"", "\"a\"", false},
         {"\"a\\\"", "\"a\\\"", true},
         {"\"a,b\"", "\"a,b\"", true},
