@@ -23,6 +23,14 @@ endpoints:
     requests:
       - { id: one, upstream: slow, url: / }
       - { id: two, upstream: fast, url: / }
+  - path: /outer
+    policy: race
+    timeout: 30s
+    merge: keyed
+    requests:
+      - { id: inner, url: /inner }
+      - { id: two, upstream: fast, url: / }
+  - { path: /inner, timeout: 30s, merge: keyed, requests: [ { id: one, upstream: slow, url: / } ] }
 """
 FAILURE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
@@ -109,6 +117,26 @@ def test_endpoints_and_queries(pair, gatherd, fill, upstream):
                         f"&url={upstream.url}/posts/2&policy=atLeast:2&merge=array")
     assert [item and item["id"] for item in answer.json()] == [None, 1, 2]
     upstream.wait_stats("aborted", 1)
+
+
+def test_endpoints_inside_endpoints(pair):
+    """An endpoint that is not needed any more cancels its own calls."""
+    daemon, slow = pair()
+    answer = daemon.get("/outer")
+    assert answer.status == 200 and answer.json() == {"inner": None, "two": {"fast": 1}}, answer
+    left(slow)
+
+
+def test_wide_fan_outs(gatherd, upstream):
+    """Calls that run on another worker are cancelled as well."""
+    daemon = gatherd('workers: 2\nlimits: { requests: 100 }\n'
+                     'upstreams: { demo: { url: "$DEMO", timeout: 30s } }\n')
+    parts = [{"id": f"n{number}", "upstream": "demo", "url": "/posts/1" if number == 50 else "/hang"}
+             for number in range(100)]
+    answer = daemon.batch(parts, policy="any", merge="array", timeout="30s")
+    assert answer.status == 200 and checks.tally(answer) == ("complete", 100, 1, 0, 99), answer
+    assert [item["id"] for item in answer.json() if item] == [1]
+    upstream.wait_stats("inFlight", 0)
 
 
 def test_envelopes_show_what_was_not_needed(pair):
