@@ -17,7 +17,7 @@ PYTHON := /usr/bin/python3
 FUZZ_SECONDS ?= 20
 
 PKG_CONFIG ?= pkg-config
-PACKAGES := libmicrohttpd libcurl zlib jansson yaml-0.1 libsystemd
+PACKAGES := libmicrohttpd libcurl zlib jansson yaml-0.1 libxxhash libsystemd
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 

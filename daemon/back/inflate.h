@@ -1,6 +1,6 @@
 /*
  * Content codings undone piece by piece: gzip and deflate through zlib, into a
- * buffer whose cap counts decoded bytes. The only user of zlib.
+ * buffer whose cap counts decoded bytes.
  */
 #ifndef BACK_INFLATE_H
 #define BACK_INFLATE_H

@@ -10,8 +10,10 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "core/answer_cache.h"
 #include "core/answer_headers.h"
 #include "core/merge.h"
+#include "core/pass_headers.h"
 #include "core/problem.h"
 
 enum { PROBLEM_MAX = 1024 * 1024 };
@@ -158,10 +160,11 @@ static void set_failure(struct answer *answer, const struct job *job)
     answer_headers_decider(answer->arena, &answer->headers, job);
 }
 
-static void set_raw(struct answer *answer, struct part *part)
+static void set_raw(struct answer *answer, const struct job *job, struct part *part)
 {
     struct outcome *outcome = &part->outcome;
     answer->status = outcome->status;
+    answer->tag = answer->status == 200 && job->batch->etag ? TAG_UPSTREAMS : TAG_NONE;
     answer->body = outcome->body;
     answer->body_len = outcome->body_len;
     outcome->body = NULL;
@@ -219,6 +222,11 @@ static void set_value(struct answer *answer, struct job *job)
     answer->status = value_status(job);
     if (!answer->body)
         answer->body = buffer_take(&body, &answer->body_len);
+    bool whole = !job->decider && !job_is_partial(job) && job->batch->merge != MERGE_ENVELOPE;
+    if (answer->status == 200 && job->batch->etag && whole)
+        answer->tag = TAG_BODY;
+    pass_headers_add(answer->arena, &answer->headers, job);
+    answer_cache_headers(answer->arena, &answer->headers, job);
     answer_headers_common(answer->arena, &answer->headers, answer->status, MEDIA_TYPE_JSON);
 }
 
@@ -229,7 +237,7 @@ struct answer *answer_from_job(struct job *job)
     usec_t begun = clock_now();
     bool raw = job->batch->merge == MERGE_RAW;
     if (raw && job->count == 1 && job->parts[0].outcome.code == OUTCOME_REPLY)
-        set_raw(answer, &job->parts[0]);
+        set_raw(answer, job, &job->parts[0]);
     else if (job->decider &&
              (raw || (job->batch->merge != MERGE_ENVELOPE && job->batch->status != STATUS_OK)))
         set_failure(answer, job);

@@ -6,20 +6,28 @@
 #include "core/faults.h"
 #include "core/job.h"
 
+/* What If-None-Match of a GET is compared with. */
+enum answer_tag {
+    TAG_NONE,      /* nothing */
+    TAG_UPSTREAMS, /* the ETag among `headers`, if there is one */
+    TAG_BODY,      /* likewise; otherwise one made of the body, which the reply then carries */
+};
+
 struct answer {
     unsigned status;
     struct arena *arena;        /* owns names and values of `headers` */
     struct header_list headers; /* Content-Type included; not Content-Length, Date, Connection */
     char *body;                 /* malloc'd or NULL */
     size_t body_len;
+    enum answer_tag tag;
 };
 
 struct answer *answer_free(struct answer *answer); /* NULL is fine; returns NULL */
 
 /* The reply of a complete job by its merge and status rules: Aggregate-Status and
  * Server-Timing when it has more than one part, Proxy-Status when a failure decided,
- * Retry-After with 503, Cache-Control: no-store. Takes bodies out of the job where it
- * can. A merged reply beyond limits.merged is a 502 problem. */
+ * Retry-After with 503, Cache-Control (of core/answer_cache, otherwise no-store). Takes bodies out
+ * of the job where it can. A merged reply beyond limits.merged is a 502 problem. */
 struct answer *answer_from_job(struct job *job);
 
 /* A problem reply: 413 if a fault has that status, else 400, else 403. */

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/options_read.h"
+#include "core/pass_headers.h"
+#include "core/policy.h"
 #include "core/request_compile.h"
 
 /* ---- The shared query ---- */
@@ -80,8 +82,7 @@ static void compile(struct compiler *compiler)
 {
     struct batch *batch = compiler->batch;
     struct request *requests = batch_requests(batch);
-    if (batch->policy == POLICY_DEFAULT)
-        batch->policy = batch->merge == MERGE_ENVELOPE ? POLICY_ALL_SETTLED : POLICY_ALL;
+    policy_read(batch, compiler->faults);
     if (batch->list.count == 0 || !check_count(compiler, requests[0].node->parent))
         return;
     compile_query(compiler);
@@ -91,6 +92,7 @@ static void compile(struct compiler *compiler)
         request_compile(compiler, &requests[i]);
         check_unique(compiler, i);
     }
+    pass_headers_read(batch, compiler->arena, compiler->faults);
 }
 
 void batch_read_document(const struct config *config, const struct node *document,

@@ -12,12 +12,13 @@ enum merge_kind {                 /* MERGE_NAMES */
 };
 #define MERGE_NAMES "envelope|keyed|array|shallow|concat|raw"
 
-enum policy_kind {                     /* POLICY_NAMES */
-                   POLICY_DEFAULT,     /* `all` with a merge, `allSettled` for envelopes */
-                   POLICY_ALL,         /* every required request must succeed */
-                   POLICY_ALL_SETTLED, /* wait for every one */
+enum policy_kind {
+    POLICY_ALL,         /* every required request must succeed */
+    POLICY_ALL_SETTLED, /* wait for every one */
+    POLICY_ANY,         /* one success is enough */
+    POLICY_RACE,        /* the first to finish decides, either way */
+    POLICY_AT_LEAST,    /* a number of successes is enough */
 };
-#define POLICY_NAMES "default|all|allSettled"
 
 enum conflict_kind { CONFLICT_LAST, CONFLICT_FIRST, CONFLICT_ERROR };
 #define CONFLICT_NAMES "last|first|error"

@@ -38,6 +38,21 @@ static void add_request(struct query_reader *reader, const struct inbound_member
     add_string(reader->arena, request, "url", member->value, member->value_len);
 }
 
+/* "atLeast:2" is {"atLeast": 2}. */
+static void add_policy(struct query_reader *reader, const struct inbound_member *member)
+{
+    static const char prefix[] = "atLeast:";
+    size_t len = strlen(prefix);
+    if (member->value_len < len || memcmp(member->value, prefix, len) != 0) {
+        add_string(reader->arena, reader->document, "policy", member->value, member->value_len);
+        return;
+    }
+    struct node *policy = node_add(reader->arena, reader->document, NODE_MAP);
+    policy->key = "policy";
+    add_string(reader->arena, policy, "atLeast", member->value + len, member->value_len - len)
+        ->kind = NODE_NUMBER;
+}
+
 static void add_member(struct query_reader *reader, const struct inbound_member *member,
                        const char *name)
 {
@@ -57,6 +72,8 @@ static void add_member(struct query_reader *reader, const struct inbound_member 
         add_request(reader, member);
     } else if (node_get(reader->document, key)) {
         fault_in(reader->faults, key, "this is given twice");
+    } else if (strcmp(key, "policy") == 0) {
+        add_policy(reader, member);
     } else {
         add_string(reader->arena, reader->document, key, member->value, member->value_len);
     }
@@ -88,6 +105,8 @@ static void rename_place(struct arena *arena, struct fault *fault)
         fault->place = arena_printf(arena, "url %zu", index + 1);
     else if (strcmp(fault->place, "/requests") == 0)
         fault->place = "url";
+    else if (strcmp(fault->place, "/policy/atLeast") == 0)
+        fault->place = "policy";
     else if (fault->place[0] == '/')
         fault->place = fault->place + 1;
 }

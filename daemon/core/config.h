@@ -12,27 +12,13 @@
 #include "core/proxy.h"
 #include "core/request.h"
 #include "core/route.h"
+#include "core/sections.h"
 
 struct limits {
     uint64_t requests, request_body, request_header, depth, values;
     uint64_t reply_body, reply_header, json_depth, merged, nesting;
     uint64_t connections, in_flight;
     usec_t header_time, body_time, idle_time, send_time;
-};
-
-struct resolver_options {
-    uint64_t threads, queue, entries;
-    usec_t ttl, negative_ttl;
-};
-
-struct egress_options {
-    struct strings allow;
-};
-
-struct propagate {              /* what upstreams are told without being asked for by name */
-    bool trace;                 /* traceparent and tracestate as they came */
-    bool via;                   /* Via and CDN-Loop, with loop detection */
-    const char *timeout_header; /* remaining milliseconds; "" turns it off */
 };
 
 struct upstream_batch { /* what ad-hoc batches may do here */
@@ -78,6 +64,7 @@ struct config {
     struct egress_options egress_options;
     struct egress egress;
     struct propagate propagate;
+    struct compression compression;
     struct option_list upstreams, endpoints; /* struct upstream, struct endpoint */
     struct routes *routes;
     struct gauge *in_flight; /* calls of the whole daemon */

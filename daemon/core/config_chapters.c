@@ -20,6 +20,8 @@ static const struct config_chapter chapters[] = {
      "Ad-hoc batches may name absolute URLs only at the hosts listed here: by default, at none."},
     {SECTION_PROPAGATE, "propagate",
      "Nothing else of a client's request reaches an upstream unless it is forwarded by name."},
+    {SECTION_COMPRESSION, "compression",
+     "Compressed replies carry `Vary: Accept-Encoding`, and so do others that may be stored."},
     {SECTION_UPSTREAM, "upstreams.NAME",
      "A name has at most 64 letters, digits, `-` and `_`, and begins with a letter or digit."},
     {SECTION_UPSTREAM_BATCH, "upstreams.NAME.batch",
@@ -69,7 +71,6 @@ void config_put_type(struct buffer *out, const struct option *option)
 {
     const char *name;
     size_t len;
-    size_t first = option->flags & OPTION_UNWRITTEN ? 1 : 0;
     if (option->type == OPTION_NODE && option->inner != SECTION_TOP)
         buffer_string(out, "`off`, map");
     else if (option->type == OPTION_NODE)
@@ -78,15 +79,15 @@ void config_put_type(struct buffer *out, const struct option *option)
         buffer_string(out, option->flags & OPTION_NUMBER_TOO ? "number, string"
                                                              : type_text(option->type));
     else
-        for (size_t i = first; option_enum_name(option->names, i, &name, &len); i++)
-            buffer_printf(out, "%s`%.*s`", i > first ? ", " : "", (int)len, name);
+        for (size_t i = 0; option_enum_name(option->names, i, &name, &len); i++)
+            buffer_printf(out, "%s`%.*s`", i > 0 ? ", " : "", (int)len, name);
 }
 
 void config_put_default(struct buffer *out, const struct option *option)
 {
     if (option->flags & OPTION_REQUIRED)
         buffer_string(out, "required");
-    else if (option->fallback && !(option->flags & OPTION_UNWRITTEN))
+    else if (option->fallback)
         buffer_printf(out, "`%s`", option->fallback);
 }
 

@@ -262,6 +262,17 @@ static void compile_upstreams(struct config *config, struct faults *faults)
     }
 }
 
+static void check_compression(const struct config *config, const struct node *root,
+                              struct faults *faults)
+{
+    const struct node *node = node_get(root, "compression");
+    if (config->compression.min <= config->compression.max)
+        return;
+    const struct node *min = node_get(node, "min");
+    fault_at(faults, min ? min : node_get(node, "max"),
+             "compression.min must not be larger than compression.max");
+}
+
 void config_check_values(struct config *config, const struct node *root, struct faults *faults)
 {
     check_workers(config, root, faults);
@@ -269,5 +280,6 @@ void config_check_values(struct config *config, const struct node *root, struct 
     check_origins(root, config->arena, faults);
     compile_egress(config, root, faults);
     check_propagate(config, root, faults);
+    check_compression(config, root, faults);
     compile_upstreams(config, faults);
 }

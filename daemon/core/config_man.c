@@ -124,8 +124,7 @@ static void put_option(struct buffer *out, const struct option *option)
         buffer_string(out, "\nRequired");
     else
         put_cell(out, "\nDefault: ", option, config_put_default);
-    if (option->flags & OPTION_REQUIRED ||
-        (option->fallback && !(option->flags & OPTION_UNWRITTEN)))
+    if (option->flags & OPTION_REQUIRED || option->fallback)
         buffer_string(out, ".");
     if (option->flags & OPTION_RESTART)
         buffer_string(out, "\nA change needs a restart.");

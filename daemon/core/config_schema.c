@@ -24,10 +24,9 @@ static void put_enum(struct buffer *out, const struct option *option)
 {
     const char *name;
     size_t len;
-    size_t first = option->flags & OPTION_UNWRITTEN ? 1 : 0;
     buffer_string(out, "\"enum\":[");
-    for (size_t i = first; option_enum_name(option->names, i, &name, &len); i++) {
-        if (i > first)
+    for (size_t i = 0; option_enum_name(option->names, i, &name, &len); i++) {
+        if (i > 0)
             buffer_byte(out, ',');
         json_put_string(out, name, len);
         if ((option->flags & OPTION_NUMBER_TOO) && strspn(name, "0123456789") == len)
@@ -89,6 +88,8 @@ static void put_type(struct buffer *out, const struct option *option)
             buffer_string(out, "\"anyOf\":[{\"const\":\"off\"},");
             put_reference(out, option->inner);
             buffer_byte(out, ']');
+        } else if (option->schema) {
+            buffer_string(out, option->schema);
         }
         break;
     case OPTION_SECTION:
@@ -119,7 +120,7 @@ static void put_default(struct buffer *out, const struct option *option)
     } field = {0};
     struct buffer text scope_buffer;
     buffer_init(&text, SIZE_MAX);
-    if (!option->fallback || (option->flags & OPTION_UNWRITTEN))
+    if (!option->fallback)
         return;
     option_value_default(option, &field, arena);
     option_value_write(option, &field, &text);
@@ -142,7 +143,7 @@ static void put_properties(struct buffer *out, enum option_section section, bool
         json_put_text(out, rows[i].name);
         buffer_string(out, ":{\"description\":");
         json_put_text(out, rows[i].text);
-        if (rows[i].type != OPTION_NODE || rows[i].inner != SECTION_TOP)
+        if (rows[i].type != OPTION_NODE || rows[i].inner != SECTION_TOP || rows[i].schema)
             buffer_byte(out, ',');
         put_type(out, &rows[i]);
         put_default(out, &rows[i]);

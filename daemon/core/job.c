@@ -1,8 +1,8 @@
 /*
  * The state machine of one fan-out. Every part leaves PART_WAITING exactly once;
  * the four counters always add up to `count`. The job is complete when nothing
- * waits any more, and a required failure under `all` or the deadline makes that
- * happen at once: what still waits is then skipped or failed.
+ * waits any more; core/policy or the deadline may make that happen at once: what
+ * still waits is then skipped or failed.
  *
  * A part is judged when its outcome arrives, so that a failure under `all` is
  * known as early as possible and the merge only ever sees checked values.
@@ -10,6 +10,8 @@
 #include "core/job.h"
 
 #include <string.h>
+
+#include "core/policy.h"
 
 enum { NO_CONTENT = 204, NOT_MODIFIED = 304 };
 
@@ -50,6 +52,11 @@ struct json_span part_value(const struct part *part)
 bool part_is_optional(const struct job *job, const struct part *part)
 {
     return job->batch->policy != POLICY_ALL || part->request->optional || part->request->fallback;
+}
+
+bool job_is_partial(const struct job *job)
+{
+    return job->failed > 0 && (job->batch->at_least == 0 || job->decider);
 }
 
 static bool status_is_success(const struct success *success, unsigned status)
@@ -174,17 +181,20 @@ bool job_settle(struct job *job, size_t index, struct outcome *outcome, usec_t n
     }
     part->outcome = outcome_take(outcome);
     job->waiting--;
+    enum settled how = SETTLED_WELL;
     if (judge(job, part)) {
         part->state = PART_OK;
         job->ok++;
     } else {
         part->state = PART_FAILED;
         job->failed++;
-        if (!part_is_optional(job, part))
-            job->decider = part;
+        how = part_is_optional(job, part) ? SETTLED_BADLY : SETTLED_FATALLY;
     }
-    if (job->waiting > 0 && !job->decider)
+    enum policy_verdict verdict = policy_judge(job->batch, how, job->ok, job->waiting);
+    if (verdict == POLICY_OPEN)
         return false;
+    if (verdict == POLICY_LOST)
+        job->decider = part;
     complete(job, now);
     return true;
 }
@@ -216,7 +226,8 @@ void job_expire(struct job *job, usec_t now)
             required = part;
     }
     job->expired = true;
-    if (job->batch->on_timeout == ON_TIMEOUT_ERROR || job->ok == 0)
+    bool lost = job->ok < job->batch->at_least;
+    if (job->batch->on_timeout == ON_TIMEOUT_ERROR || job->ok == 0 || lost)
         job->decider = required ? required : first;
     complete(job, now);
 }

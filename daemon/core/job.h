@@ -60,6 +60,10 @@ void job_reject(struct job *job, size_t index, enum outcome_code failure);
 /* What a part puts into a merged reply: its value, when it failed its `default`,
  * or nothing (len 0). */
 struct json_span part_value(const struct part *part);
+/* True when the reply must be called partial: something of what the policy waits for is
+ * not in it. What `any`, `race` or `atLeast` could do without is not missing. */
+bool job_is_partial(const struct job *job);
+
 /* True when no failure of the part can fail the batch as long as others succeed. */
 bool part_is_optional(const struct job *job, const struct part *part);
 

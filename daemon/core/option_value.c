@@ -190,8 +190,7 @@ static bool find_enum(const struct option *option, const char *text, int *ret_in
 {
     const char *name;
     size_t len;
-    size_t first = option->flags & OPTION_UNWRITTEN ? 1 : 0;
-    for (size_t i = first; option_enum_name(option->names, i, &name, &len); i++)
+    for (size_t i = 0; option_enum_name(option->names, i, &name, &len); i++)
         if (strlen(text) == len && memcmp(text, name, len) == 0) {
             *ret_index = (int)i;
             return true;
@@ -204,9 +203,9 @@ static const struct {
     enum option_section section;
     const char *option, *choice;
 } missing_choices[] = {
-    {SECTION_BATCH, "merge", "deep"},     {SECTION_BATCH, "merge", "patch"},
-    {SECTION_BATCH, "merge", "coalesce"}, {SECTION_BATCH, "policy", "any"},
-    {SECTION_BATCH, "policy", "race"},    {SECTION_BATCH, "policy", "atLeast"},
+    {SECTION_BATCH, "merge", "deep"},
+    {SECTION_BATCH, "merge", "patch"},
+    {SECTION_BATCH, "merge", "coalesce"},
 };
 
 /* The choice in question: a string, or a map of one member ({"atLeast": 2}). NULL: neither, or
@@ -234,10 +233,9 @@ static void fault_enum(const struct option *option, const struct node *node, str
     const char *name, *after;
     size_t len, after_len;
     char choices[RANGE_TEXT_MAX * 2] = "";
-    size_t first = option->flags & OPTION_UNWRITTEN ? 1 : 0;
-    for (size_t i = first; option_enum_name(option->names, i, &name, &len); i++) {
+    for (size_t i = 0; option_enum_name(option->names, i, &name, &len); i++) {
         bool last = !option_enum_name(option->names, i + 1, &after, &after_len);
-        const char *joint = i == first ? "" : last ? " or " : ", ";
+        const char *joint = i == 0 ? "" : last ? " or " : ", ";
         size_t used = strlen(choices);
         snprintf(choices + used, sizeof(choices) - used, "%s\"%.*s\"", joint, (int)len, name);
     }
@@ -304,10 +302,7 @@ void option_value_default(const struct option *option, void *field, struct arena
         *(struct strings *)field = split_words(option->fallback, arena);
         break;
     case OPTION_ENUM:
-        if (option->flags & OPTION_UNWRITTEN)
-            *(int *)field = 0;
-        else
-            good = find_enum(option, option->fallback, field);
+        good = find_enum(option, option->fallback, field);
         break;
     default:
         good = parse_number(option->type, option->fallback, field);
@@ -357,8 +352,6 @@ bool option_value_present(const struct option *option, const void *field)
         return *(const char *const *)field != NULL;
     case OPTION_DURATION:
         return option->fallback || *(const usec_t *)field > 0;
-    case OPTION_ENUM:
-        return !(option->flags & OPTION_UNWRITTEN) || *(const int *)field > 0;
     case OPTION_NODE:
         return *(const struct node *const *)field != NULL;
     default:

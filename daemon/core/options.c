@@ -39,6 +39,7 @@ static const struct layout layouts[SECTION_COUNT] = {
     [SECTION_RESOLVER] = {sizeof(struct resolver_options), 0, false},
     [SECTION_EGRESS] = {sizeof(struct egress_options), 0, false},
     [SECTION_PROPAGATE] = {sizeof(struct propagate), 0, false},
+    [SECTION_COMPRESSION] = {sizeof(struct compression), 0, false},
     [SECTION_UPSTREAM] = {sizeof(struct upstream), offsetof(struct upstream, node), true},
     [SECTION_UPSTREAM_BATCH] = {sizeof(struct upstream_batch), 0, false},
     [SECTION_ENDPOINT] = {sizeof(struct endpoint), offsetof(struct endpoint, node), true},
@@ -85,8 +86,8 @@ bool option_section_node(enum option_section section, size_t *ret_offset)
 const char *option_section_name(enum option_section section)
 {
     static const char *const names[SECTION_COUNT] = {
-        "file",          "limits",   "resolver", "egress", "propagate", "upstream",
-        "upstreamBatch", "endpoint", "forward",  "batch",  "request",
+        "file",     "limits",        "resolver", "egress",  "propagate", "compression",
+        "upstream", "upstreamBatch", "endpoint", "forward", "batch",     "request",
     };
     return names[section];
 }

@@ -17,6 +17,7 @@ enum option_section {
     SECTION_RESOLVER,
     SECTION_EGRESS,
     SECTION_PROPAGATE,
+    SECTION_COMPRESSION,
     SECTION_UPSTREAM,
     SECTION_UPSTREAM_BATCH,
     SECTION_ENDPOINT, /* has the members of SECTION_BATCH too */
@@ -48,9 +49,7 @@ enum {
     OPTION_REQUIRED = 2,
     OPTION_RESTART = 4,    /* a reload reports a change instead of applying it */
     OPTION_NUMBER_TOO = 8, /* OPTION_STRING, OPTION_ENUM: a number, as it is written, does too */
-    OPTION_SECRET = 32,    /* OPTION_STRING: a URL whose user and password are not printed */
-    OPTION_UNWRITTEN = 16, /* OPTION_ENUM: the first name is what holds when nothing is
-                            * written, and nobody can write it */
+    OPTION_SECRET = 16,    /* OPTION_STRING: a URL whose user and password are not printed */
 };
 
 struct option {
@@ -59,9 +58,10 @@ struct option {
     enum option_type type;
     size_t offset;
     const char *fallback; /* as one would write it; NULL: none */
-    uint64_t min, max; /* counts, sizes, durations (us), lengths of strings and lists; 0 0: free */
-    const char *names; /* OPTION_ENUM: "a|b|c" */
-    const char *shape; /* OPTION_NODE without `inner`: what it is, for the reference */
+    uint64_t min, max;  /* counts, sizes, durations (us), lengths of strings and lists; 0 0: free */
+    const char *names;  /* OPTION_ENUM: "a|b|c" */
+    const char *shape;  /* OPTION_NODE without `inner`: what it is, for the reference */
+    const char *schema; /* OPTION_NODE without `inner`: keywords of its JSON schema; or NULL */
     enum option_section inner; /* OPTION_SECTION, OPTION_LIST, OPTION_MAP */
     unsigned flags;
     const char *text; /* one sentence for the reference */

@@ -111,6 +111,13 @@ struct reply_fields reply_fields_read(const struct outcome *outcome, struct aren
     return fields;
 }
 
+bool reply_name_passed(const char *name)
+{
+    struct reply_field field = {.name = name, .name_len = strlen(name)};
+    return !name_in(&field, not_passed, sizeof not_passed / sizeof *not_passed) &&
+           !reply_field_is_the_origins(&field);
+}
+
 bool reply_field_is_the_origins(const struct reply_field *field)
 {
     static const char cors[] = "Access-Control-";

@@ -22,6 +22,9 @@ struct reply_fields {
 #define REPLY_FIELDS_NAMED 16
 struct reply_fields reply_fields_read(const struct outcome *outcome, struct arena *arena);
 
+/* False for what never leaves here in any reply: of both kinds below and above, by name. */
+bool reply_name_passed(const char *name);
+
 /* True for what a reply passed on whole must not carry although it is end-to-end: the
  * daemon's own fields (Date, Server, Via, Aggregate-Status), and what speaks for the origin it
  * comes from, because that is the daemon's now (CORS, HSTS, Alt-Svc, Clear-Site-Data). */

@@ -23,12 +23,6 @@ struct forward {
     struct strings query;   /* query members usable in templates */
 };
 
-struct success {
-    unsigned classes; /* bit n: nxx */
-    const unsigned *statuses;
-    size_t count;
-};
-
 enum target_kind {
     TARGET_UPSTREAM, /* a path on a configured upstream */
     TARGET_ABSOLUTE, /* a literal absolute URL, allowed by egress */
@@ -69,12 +63,15 @@ struct request {
 
 struct batch {
     struct option_list list; /* of struct request, in declared order */
-    const struct node *headers_node, *query_node;
-    int merge;  /* enum merge_kind */
-    int policy; /* enum policy_kind, resolved: never POLICY_DEFAULT after reading */
+    const struct node *headers_node, *query_node, *policy_node, *pass_node;
+    int merge;       /* enum merge_kind */
+    int policy;      /* enum policy_kind */
+    size_t at_least; /* successes that are enough under any, race and atLeast; otherwise 0 */
     int conflict, status, meta, on_timeout;
     usec_t timeout;
     const char *query; /* shared query, encoded: "a=1&b=2"; NULL: none */
+    struct pass_headers pass;
+    bool etag;
 };
 
 static inline struct request *batch_requests(const struct batch *batch)

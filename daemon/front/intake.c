@@ -25,6 +25,7 @@
 #include "front/api.h"
 #include "front/checks.h"
 #include "front/reply.h"
+#include "front/represent.h"
 
 #define NUMBER_AS_WRITTEN(number) #number
 #define NUMBER(number)            NUMBER_AS_WRITTEN(number)
@@ -42,6 +43,7 @@ struct exchange {
     struct fanout *fanout;
     struct answer *answer;
     const char *allow_origin; /* lives in config */
+    struct wishes wishes;     /* for the form of the reply */
     bool head_seen, begun, suspended, close;
     bool refused; /* before its end; nothing more is said */
 };
@@ -126,6 +128,7 @@ static enum MHD_Result gather_field(void *cls, enum MHD_ValueKind kind, const ch
     struct arena *arena = exchange->arena;
     const char *text = value ? value : "";
     gathering->size += strlen(name) + strlen(text) + strlen(": \r\n");
+    wishes_note(&exchange->wishes, name);
     header_add(arena, &exchange->inbound->headers, arena_string(arena, name),
                arena_string(arena, text));
     return MHD_YES;
@@ -137,6 +140,7 @@ static void gather(struct exchange *exchange, const char *method, const char *ve
     struct inbound *inbound = exchange->inbound;
     *ret_gathering = (struct gathering){.exchange = exchange};
     inbound->method = arena_string(exchange->arena, method);
+    exchange->wishes.fetches = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     ret_gathering->size =
         strlen(method) + strlen(inbound->target) + strlen(version) + strlen("  \r\n\r\n");
     MHD_get_connection_values(exchange->connection->mhd, MHD_HEADER_KIND, gather_field,
@@ -187,6 +191,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     };
     struct answer *answer = exchange->answer;
     exchange->answer = NULL;
+    represent(answer, &exchange->wishes, &exchange->config->compression, connection->mhd);
     connection_enter(connection, CONNECTION_REPLY);
     return reply_send(connection->mhd, answer, &manner);
 }

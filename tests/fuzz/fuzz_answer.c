@@ -1,5 +1,6 @@
 /*
  * Whatever upstreams send, a reply that says it is JSON is JSON, and nothing leaks.
+ * A reply that lacks something may not be stored.
  * Input: one byte each for merge, policy and conflict, status and meta, and what
  * fails; the rest is replies separated by 0xFE: "head\n\nbody".
  */
@@ -72,23 +73,37 @@ static void settle_all(struct job *job, unsigned char failures, struct input res
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     static const char *const ids[PARTS] = {"a", "b", "c", "d"};
+    const char *forwarded[] = {"cookie", "authorization"};
     if (size < OPTION_BYTES)
         return 0;
     struct config config = {.limits = {.json_depth = 64, .merged = 65536}};
     struct request requests[PARTS] = {0};
+    struct pass_header passed[PARTS];
     struct batch batch = {
         .list = {requests, data[0] % 6 == MERGE_RAW ? 1 : PARTS},
         .merge = data[0] % 6,
         .policy = data[1] & 1 ? POLICY_ALL : POLICY_ALL_SETTLED,
         .conflict = data[1] / 2 % 3,
+        .etag = true,
         .status = data[2] % 4,
         .meta = data[2] / 4 % 3,
     };
     for (size_t i = 0; i < PARTS; i++) {
         requests[i].id = ids[i];
+        requests[i].method = "GET";
+        requests[i].forward_headers = (struct strings){forwarded, 2};
+        passed[i] = (struct pass_header){i, i % 2 ? "link" : "x-total"};
         requests[i].success.classes = 1 << 2;
         requests[i].optional = (data[2] & 0x10 << i) != 0;
     }
+    if (data[1] / 6 % 4 > 0) {
+        batch.at_least = data[1] / 6 % 4;
+        batch.policy = batch.at_least > 1 ? POLICY_AT_LEAST
+                       : data[1] & 1      ? POLICY_ANY
+                                          : POLICY_RACE;
+    }
+    if (batch.merge != MERGE_RAW)
+        batch.pass = (struct pass_headers){passed, PARTS};
     scope_arena struct arena *arena = arena_new();
     struct job job;
     job_init(&job, &config, &batch, arena, 1);
@@ -96,6 +111,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
                (struct input){(const char *)data + OPTION_BYTES, size - OPTION_BYTES});
     struct answer *answer = answer_from_job(&job);
     check(answer, &batch);
+    if (batch.merge != MERGE_RAW && (job.failed > 0 || answer->status >= 400))
+        assert(strcmp(header_get(&answer->headers, "Cache-Control"), "no-store") == 0);
     answer_free(answer);
     job_done(&job);
     return 0;

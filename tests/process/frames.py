@@ -29,6 +29,7 @@ class Frames:
         self.streams = streams
         self.requests = []  # the number of the connection that each came on
         self.resets = 0
+        self.ends = 0  # connections that have ended
         self.connections = 0
         self.lock = threading.Lock()
         self.socks = []
@@ -62,6 +63,8 @@ class Frames:
                     pass
             except OSError:
                 pass
+        with self.lock:
+            self.ends += 1
 
     def one_frame(self, sock, stream, number):
         """Reads and answers one frame; False at the end."""

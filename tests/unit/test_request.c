@@ -70,6 +70,10 @@ static void test_policy_follows_merge(void **state)
     assert_int_equal(fixture->batch.policy, POLICY_ALL_SETTLED);
     fixture_accept(fixture, "{\"policy\":\"all\",\"requests\":[{\"id\":\"a\"," SHOP "}]}");
     assert_int_equal(fixture->batch.policy, POLICY_ALL);
+    fixture_accept(fixture, "{\"policy\":{\"atLeast\":1},\"requests\":[{\"id\":\"a\"," SHOP "}]}");
+    assert_int_equal(fixture->batch.policy, POLICY_AT_LEAST);
+    fixture_refuse(fixture, "{\"policy\":{\"atLeast\":2},\"requests\":[{\"id\":\"a\"," SHOP "}]}",
+                   "/policy/atLeast", 400, "2 successes cannot come of 1 request");
 }
 
 static void test_ids(void **state)
@@ -575,6 +579,10 @@ static void test_batches_from_queries(void **state)
     assert_int_equal(fixture->batch.policy, POLICY_ALL_SETTLED);
     assert_int_equal(fixture->batch.status, STATUS_WORST);
     assert_int_equal(fixture->batch.meta, META_NEVER);
+    read_query(fixture, "url=/users/1&url=/users/2&policy=atLeast:2");
+    assert_false(faults_any(&fixture->faults));
+    assert_int_equal(fixture->batch.policy, POLICY_AT_LEAST);
+    assert_int_equal(fixture->batch.at_least, 2);
 }
 
 static void refuse_query(struct batch_fixture *fixture, const char *query, const char *place,
@@ -606,6 +614,11 @@ static void test_refused_queries(void **state)
     refuse_query(fixture, "url=/users/1&merge=deep", "merge", 400, "this version does not have it");
     refuse_query(fixture, "url=/users/1&merge=keyed&merge=array", "merge", 400, "twice");
     refuse_query(fixture, "url=/users/1&merge=nope", "merge", 400, "");
+    refuse_query(fixture, "url=/users/1&policy=some", "policy", 400, "must be \"all\"");
+    refuse_query(fixture, "url=/users/1&policy=atLeast:2", "policy", 400, "cannot come of 1");
+    refuse_query(fixture, "url=/users/1&policy=atLeast:", "policy", 400, "of at least 1");
+    refuse_query(fixture, "url=/users/1&policy=atLeast:x", "policy", 400, "of at least 1");
+    refuse_query(fixture, "url=/users/1&policy=atLeast", "policy", 400, "not \"atLeast\"");
     refuse_query(fixture, "url=/users/1&x=%zz", "member 2", 400, "percent-encoding");
     refuse_query(fixture, "url=/users/1&timeout=%00", "member 2", 400, "NUL");
     refuse_query(fixture, "url=/users/1&timeout=2h", "timeout", 400, "");
