@@ -80,7 +80,8 @@ static void compile(struct compiler *compiler)
 {
     struct batch *batch = compiler->batch;
     struct request *requests = batch_requests(batch);
-    if (batch->policy == POLICY_DEFAULT)
+    batch->policy_given = batch->policy != POLICY_DEFAULT;
+    if (!batch->policy_given)
         batch->policy = batch->merge == MERGE_ENVELOPE ? POLICY_ALL_SETTLED : POLICY_ALL;
     if (batch->list.count == 0 || !check_count(compiler, requests[0].node->parent))
         return;

@@ -1,8 +1,7 @@
 /*
- * The model everything else works on: a batch is a list of requests, a policy
- * for when it is complete, and a way to merge the results. An endpoint is a
- * batch saved in the configuration. The same reader serves both; what a client
- * may do is narrower.
+ * The model everything else works on: a batch is a list of requests, a policy for when it is
+ * complete, and a way to merge the results. An endpoint is a batch saved in the configuration.
+ * The same reader serves both; what a client may do is narrower.
  */
 #ifndef CORE_REQUEST_H
 #define CORE_REQUEST_H
@@ -73,6 +72,7 @@ struct batch {
     int merge;  /* enum merge_kind */
     int policy; /* enum policy_kind, resolved: never POLICY_DEFAULT after reading */
     int conflict, status, meta, on_timeout;
+    bool policy_given; /* it was written, and holds for streams too */
     usec_t timeout;
     const char *query; /* shared query, encoded: "a=1&b=2"; NULL: none */
 };
