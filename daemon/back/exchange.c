@@ -54,7 +54,7 @@ struct exchange {
     struct outgoing outgoing;
     struct reply_reader reader;
     bool reading; /* the reader is set up */
-    bool idempotent, again, out, broken, began, finished;
+    bool idempotent, again, out, broken, began, finished, paused;
     bool tell_again, tell_sent, tell_began;
     struct outcome outcome;
     struct link link; /* in the queue, or unused */
@@ -185,6 +185,8 @@ static void begin_sending(struct exchange *exchange, struct channel *channel)
         fail(exchange, OUTCOME_INTERNAL, "the request's header is too large");
     else if (!send_more(exchange))
         send_failed(exchange);
+    if (exchange->paused)
+        exchange_pause(exchange, true);
 }
 
 /* ---- the end of a reply ---- */
@@ -198,7 +200,7 @@ static bool is_silent(struct exchange *exchange)
 static void replied(struct exchange *exchange, bool filled)
 {
     struct exchanges *exchanges = exchange->owner;
-    bool reuse = exchange->out && reply_reader_may_reuse(&exchange->reader) &&
+    bool reuse = exchange->out && !exchange->paused && reply_reader_may_reuse(&exchange->reader) &&
                  (!filled || is_silent(exchange));
     reply_reader_take(&exchange->reader, &exchange->outcome);
     exchange->outcome.attempts = 1;
@@ -373,7 +375,7 @@ struct exchange *exchange_start(struct exchanges *exchanges, const struct call_s
     exchange->events = events;
     exchange->ctx = ctx;
     exchange->idempotent = header_method_idempotent(spec->method);
-    exchange->again = exchange->began = exchange->finished = false;
+    exchange->again = exchange->began = exchange->finished = exchange->paused = false;
     exchange->tell_again = exchange->tell_sent = exchange->tell_began = false;
     exchange->peer = pool_peer(exchanges->pool, &name);
     struct channel *channel = idle_channel(exchange);
@@ -387,6 +389,13 @@ struct exchange *exchange_start(struct exchanges *exchanges, const struct call_s
     }
     *ret_sent = channel != NULL;
     return exchange;
+}
+
+void exchange_pause(struct exchange *exchange, bool paused)
+{
+    exchange->paused = paused;
+    if (exchange->channel)
+        channel_pause(exchange->channel, paused);
 }
 
 void exchange_stop(struct exchange *exchange)

@@ -54,6 +54,7 @@ struct running {
     usec_t deadline, first_byte_deadline;
     usec_t address_deadline; /* while connecting: when this address gives way */
     struct outcome outcome;
+    bool paused;
     struct running *next; /* ended */
 };
 
@@ -248,6 +249,8 @@ static void connect_to(struct running *call, const char *address)
         phase_changed(call, CARRY_SENT);
     else
         arm(call);
+    if (call->paused)
+        carried_pause(&call->carried, true);
 }
 
 /* The preferred address first, then those after it, round the list. */
@@ -368,6 +371,13 @@ void runner_cancel(struct runner *runner, struct call *handle)
     }
     /* It ended in this turn and is not delivered yet. */
     outcome_cancel(&call->outcome);
+}
+
+void runner_pause(struct call *handle, bool paused)
+{
+    struct running *call = container_of(handle, struct running, call);
+    call->paused = paused;
+    carried_pause(&call->carried, paused);
 }
 
 static void deliver(struct runner *runner, struct running *call)
