@@ -21,4 +21,9 @@ struct reply_manner {
 enum MHD_Result reply_send(struct MHD_Connection *mhd, struct answer *answer,
                            const struct reply_manner *manner);
 
+/* The same for a reply of type `media` whose bytes `reader` gives as they come. */
+enum MHD_Result reply_send_stream(struct MHD_Connection *mhd, const char *media,
+                                  MHD_ContentReaderCallback reader, void *ctx,
+                                  const struct reply_manner *manner);
+
 #endif
