@@ -328,6 +328,7 @@ static enum MHD_Result send_stream(struct exchange *exchange)
     struct reply_manner manner = manner_of(exchange);
     if (exchange->stream)
         return stream_send(exchange->stream, &manner);
+    manner.close = true;
     return stream_send_head(exchange->connection, exchange->form, &manner);
 }
 

@@ -92,14 +92,25 @@ enum MHD_Result reply_send(struct MHD_Connection *mhd, struct answer *answer,
     return queued;
 }
 
+static ssize_t read_nothing(void *cls, uint64_t position, char *place, size_t room)
+{
+    (void)cls;
+    (void)position;
+    (void)place;
+    (void)room;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
 enum MHD_Result reply_send_stream(struct MHD_Connection *mhd, const char *media,
                                   MHD_ContentReaderCallback reader, void *ctx,
                                   const struct reply_manner *manner)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, reader, ctx, NULL);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, STREAM_BLOCK, reader ? reader : read_nothing, ctx, NULL);
     if (!response)
         return MHD_NO;
+    if (!reader) /* no chunks */
+        (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     add(response, "Content-Type", media);
     add(response, "Cache-Control", "no-store");
     add(response, "X-Accel-Buffering", "no"); /* what nginx in front asks for */

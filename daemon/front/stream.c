@@ -263,20 +263,11 @@ enum MHD_Result stream_send(struct stream *stream, const struct reply_manner *ma
                              stream, manner);
 }
 
-static ssize_t read_nothing(void *cls, uint64_t position, char *place, size_t room)
-{
-    (void)cls;
-    (void)position;
-    (void)place;
-    (void)room;
-    return MHD_CONTENT_READER_END_OF_STREAM;
-}
-
 enum MHD_Result stream_send_head(struct connection *connection, enum reply_form form,
                                  const struct reply_manner *manner)
 {
     connection_enter(connection, CONNECTION_REPLY);
-    return reply_send_stream(connection->mhd, accept_media(form), read_nothing, NULL, manner);
+    return reply_send_stream(connection->mhd, accept_media(form), NULL, NULL, manner);
 }
 
 void stream_cut(struct stream *stream)
