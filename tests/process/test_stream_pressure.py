@@ -106,7 +106,7 @@ def test_calls_on_siblings_stop_too(gatherd, gated):
     """A wide fan-out over two workers: no upstream gets rid of its reply."""
     daemon = start(gatherd, gated, workers=2)
     names = [f"p{number}" for number in range(69)]
-    with begin(daemon, gated, names, size=480 * 1024) as stream:
+    with begin(daemon, gated, names, size=320 * 1024) as stream:
         harness.wait_until(lambda: all(gated.parts[name].asked.is_set() for name in names),
                            "all calls to be made")
         gated.release(*names)
