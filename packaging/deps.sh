@@ -5,7 +5,7 @@ set -eu
 
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libcurl4-openssl-dev zlib1g-dev libjansson-dev libyaml-dev libsystemd-dev"
 demo="python3 curl jq ca-certificates"
-tests="libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl clang-14 libclang-rt-14-dev clang-format-14 shellcheck binutils nginx-light nghttp2-server"
+tests="libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl clang-14 libclang-rt-14-dev clang-format-14 shellcheck binutils nginx-light nghttp2-server chromium-headless-shell"
 bench="nginx-light libnginx-mod-http-lua lua-cjson python3-requests python3-aiohttp openssl"
 # Node may have come from elsewhere; Debian's packages would then stand in its way.
 command -v node >/dev/null 2>&1 || bench="$bench nodejs"
