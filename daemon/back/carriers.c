@@ -96,6 +96,14 @@ bool carriers_start(struct carriers *carriers, const struct call_spec *spec, con
     return true;
 }
 
+/* Transfers share a connection, and libcurl reads it for all of them or for none: a paused
+ * one would hold up others. What they may receive is bounded by the size of a reply. */
+void carried_pause(struct carried *carried, bool paused)
+{
+    if (carried->by_exchange)
+        exchange_pause(carried->by_exchange, paused);
+}
+
 void carried_stop(struct carried *carried)
 {
     struct carried ended = *carried;

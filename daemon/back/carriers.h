@@ -29,6 +29,8 @@ bool must_check carriers_start(struct carriers *carriers, const struct call_spec
                                const char *address, usec_t deadline,
                                const struct carry_events *events, void *ctx,
                                struct carried *ret_carried, bool *ret_sent);
+/* Stops or goes on reading the reply of an exchange; nothing for a transfer. */
+void carried_pause(struct carried *carried, bool paused);
 /* Ends it without `done`, closing its connection; nothing if it has ended. */
 void carried_stop(struct carried *carried);
 

@@ -319,13 +319,27 @@ bool channel_is_layered(const struct channel *channel)
     return channel->handle != NULL;
 }
 
+static int watch_again(struct channel *channel)
+{
+    uint32_t in = channel->paused ? 0 : EPOLLIN | EPOLLRDHUP;
+    uint32_t out = channel->wants_out ? EPOLLOUT : 0;
+    return loop_rewatch(channel->connector->loop, &channel->watch, in | out);
+}
+
 int channel_want_out(struct channel *channel, bool wanted)
 {
     if (channel->wants_out == wanted)
         return 0;
     channel->wants_out = wanted;
-    uint32_t events = EPOLLIN | EPOLLRDHUP | (wanted ? (uint32_t)EPOLLOUT : 0);
-    return loop_rewatch(channel->connector->loop, &channel->watch, events);
+    return watch_again(channel);
+}
+
+void channel_pause(struct channel *channel, bool paused)
+{
+    bool before = channel->paused;
+    channel->paused = paused;
+    if (before != paused && watch_again(channel) != 0)
+        channel->paused = before;
 }
 
 void channel_close(struct channel *channel)

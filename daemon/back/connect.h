@@ -34,7 +34,7 @@ struct channel {
     struct handle *handle; /* TLS or through a proxy; else NULL */
     struct watch watch;
     int fd;
-    bool wants_out;
+    bool wants_out, paused;
 };
 
 int must_check connector_new(struct loop *loop, struct connector **ret_connector);
@@ -72,6 +72,9 @@ bool channel_is_quiet(const struct channel *channel);
 bool channel_is_layered(const struct channel *channel);
 /* Is EPOLLOUT wanted? 0 or -errno. */
 int must_check channel_want_out(struct channel *channel, bool wanted);
+/* Paused, it tells only of errors and of EPOLLOUT. Should the kernel refuse, it stays as it
+ * was: the call goes on, or its deadline ends it. */
+void channel_pause(struct channel *channel, bool paused);
 void channel_close(struct channel *channel);
 
 #endif

@@ -81,6 +81,14 @@ void dispatch_cancel(struct dispatch *dispatch, struct call *call)
         runner_cancel(dispatch->runner, call);
 }
 
+void dispatch_pause(struct dispatch *dispatch, struct call *call, bool paused)
+{
+    if (call->away)
+        slices_pause(dispatch->slices, call, paused);
+    else
+        runner_pause(call, paused);
+}
+
 /* ---- sharing ---- */
 
 /* Calls over HTTP/2 share a connection, so spreading them would only make more of them. */

@@ -37,6 +37,10 @@ struct call *dispatch_call(struct dispatch *dispatch, const struct config *confi
  * OUTCOME_CANCELLED. */
 void dispatch_cancel(struct dispatch *dispatch, struct call *call);
 
+/* Stops or goes on reading the call's reply. Its deadlines run on. A call over HTTP/2 is
+ * read on: its connection carries others. */
+void dispatch_pause(struct dispatch *dispatch, struct call *call, bool paused);
+
 /* How the calls of one fan-out are shared out while they are started. */
 struct spread {
     struct dispatch *dispatch;

@@ -23,6 +23,7 @@
 #include "back/outgoing.h"
 #include "back/reply_reader.h"
 #include "base/mem.h"
+#include "base/recycler.h"
 
 #define ALIVE_RECENTLY USEC_PER_SEC /* servers keep idle connections for longer */
 
@@ -33,8 +34,7 @@ struct exchanges {
     struct connector *connector;
     struct pool *pool;
     struct link queue; /* have something to tell */
-    struct link spare; /* unused exchanges */
-    size_t spare_count, in_flight;
+    struct recycler records;
     bool starting; /* inside exchange_start(): perhaps outside of any turn */
     struct spare_requests requests;
     struct timer wake;
@@ -54,40 +54,12 @@ struct exchange {
     struct outgoing outgoing;
     struct reply_reader reader;
     bool reading; /* the reader is set up */
-    bool idempotent, again, out, broken, began, finished;
+    bool idempotent, again, out, broken, began, finished, paused;
     bool hung_up; /* the upstream has closed its side */
     bool tell_again, tell_sent, tell_began;
     struct outcome outcome;
-    struct link link; /* in the queue, or unused */
+    struct link link; /* in the queue */
 };
-
-/* ---- recycling ---- */
-
-static struct exchange *new_exchange(struct exchanges *exchanges)
-{
-    struct exchange *exchange;
-    if (list_is_empty(&exchanges->spare)) {
-        exchange = mem_new(sizeof *exchange);
-    } else {
-        exchange = container_of(exchanges->spare.next, struct exchange, link);
-        list_remove(&exchange->link);
-        exchanges->spare_count--;
-    }
-    exchanges->in_flight++;
-    return exchange;
-}
-
-static void free_exchange(struct exchange *exchange)
-{
-    struct exchanges *exchanges = exchange->owner;
-    exchanges->in_flight--;
-    if (exchanges->spare_count >= SPARE_EXCHANGES) {
-        free(exchange);
-        return;
-    }
-    exchanges->spare_count++;
-    list_push(&exchanges->spare, &exchange->link);
-}
 
 /* ---- telling ---- */
 
@@ -186,6 +158,8 @@ static void begin_sending(struct exchange *exchange, struct channel *channel)
         fail(exchange, OUTCOME_INTERNAL, "the request's header is too large");
     else if (!send_more(exchange))
         send_failed(exchange);
+    if (exchange->paused)
+        exchange_pause(exchange, true);
 }
 
 /* ---- the end of a reply ---- */
@@ -199,8 +173,8 @@ static bool is_silent(struct exchange *exchange)
 static void replied(struct exchange *exchange, bool filled)
 {
     struct exchanges *exchanges = exchange->owner;
-    bool reuse = exchange->out && !exchange->hung_up && reply_reader_may_reuse(&exchange->reader) &&
-                 (!filled || is_silent(exchange));
+    bool reuse = exchange->out && !exchange->hung_up && !exchange->paused &&
+                 reply_reader_may_reuse(&exchange->reader) && (!filled || is_silent(exchange));
     reply_reader_take(&exchange->reader, &exchange->outcome);
     exchange->outcome.attempts = 1;
     if (reuse)
@@ -360,7 +334,7 @@ static void release(struct exchange *exchange)
     if (list_holds(&exchange->link))
         list_remove(&exchange->link);
     pool_release(exchange->owner->pool, exchange->peer);
-    free_exchange(exchange);
+    recycler_give(&exchange->owner->records, exchange);
 }
 
 struct exchange *exchange_start(struct exchanges *exchanges, const struct call_spec *spec,
@@ -374,7 +348,7 @@ struct exchange *exchange_start(struct exchanges *exchanges, const struct call_s
         .proxy = spec->upstream && spec->upstream->proxy ? spec->upstream->proxy->text : NULL,
         .adhoc = !spec->upstream,
     };
-    struct exchange *exchange = new_exchange(exchanges);
+    struct exchange *exchange = recycler_take(&exchanges->records);
     exchange->owner = exchanges;
     exchange->spec = spec;
     exchange->address = address;
@@ -382,7 +356,7 @@ struct exchange *exchange_start(struct exchanges *exchanges, const struct call_s
     exchange->events = events;
     exchange->ctx = ctx;
     exchange->idempotent = header_method_idempotent(spec->method);
-    exchange->again = exchange->began = exchange->finished = false;
+    exchange->again = exchange->began = exchange->finished = exchange->paused = false;
     exchange->tell_again = exchange->tell_sent = exchange->tell_began = false;
     exchange->peer = pool_peer(exchanges->pool, &name);
     struct channel *channel = idle_channel(exchange);
@@ -396,6 +370,13 @@ struct exchange *exchange_start(struct exchanges *exchanges, const struct call_s
     }
     *ret_sent = channel != NULL;
     return exchange;
+}
+
+void exchange_pause(struct exchange *exchange, bool paused)
+{
+    exchange->paused = paused;
+    if (exchange->channel)
+        channel_pause(exchange->channel, paused);
 }
 
 void exchange_stop(struct exchange *exchange)
@@ -461,7 +442,7 @@ int exchanges_new(struct loop *loop, const struct pool_limits *limits,
     exchanges->connector = connector;
     exchanges->pool = pool_new(loop, limits);
     list_init(&exchanges->queue);
-    list_init(&exchanges->spare);
+    recycler_init(&exchanges->records, sizeof(struct exchange), SPARE_EXCHANGES);
     *ret_exchanges = exchanges;
     return 0;
 }
@@ -470,13 +451,8 @@ struct exchanges *exchanges_free(struct exchanges *exchanges)
 {
     if (!exchanges)
         return NULL;
-    assert(exchanges->in_flight == 0);
     loop_clear(exchanges->loop, &exchanges->wake);
-    while (!list_is_empty(&exchanges->spare)) {
-        struct exchange *exchange = container_of(exchanges->spare.next, struct exchange, link);
-        list_remove(&exchange->link);
-        free(exchange);
-    }
+    recycler_done(&exchanges->records);
     spare_requests_done(&exchanges->requests);
     pool_free(exchanges->pool);
     connector_free(exchanges->connector);

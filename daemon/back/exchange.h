@@ -28,6 +28,8 @@ struct exchanges *exchanges_free(struct exchanges *exchanges);
 struct exchange *exchange_start(struct exchanges *exchanges, const struct call_spec *spec,
                                 const char *address, usec_t deadline,
                                 const struct carry_events *events, void *ctx, bool *ret_sent);
+/* Stops or goes on reading the reply. */
+void exchange_pause(struct exchange *exchange, bool paused);
 /* Ends it without `done`; the connection is closed. */
 void exchange_stop(struct exchange *exchange);
 

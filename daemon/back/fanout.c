@@ -24,6 +24,7 @@ struct leg {
     struct call *call;    /* NULL: not running */
     struct fanout *child; /* NULL: not running */
     usec_t started;
+    bool told; /* to a stream */
 };
 
 struct fanout {
@@ -31,6 +32,7 @@ struct fanout {
     struct config *config;
     struct arena *arena; /* holds this struct too */
     fanout_done_fn *done;
+    const struct fanout_parts *parts; /* NULL: one reply in the end */
     void *ctx;
     struct fanout *parent; /* held until this one is freed */
     struct plan plan;
@@ -40,13 +42,14 @@ struct fanout {
     size_t outstanding;
     struct timer timer;
     usec_t deadline;
+    bool paused;
     bool starting, ended; /* ended: done has run, or it was cancelled */
 };
 
 static struct fanout *start(const struct fanout_engine *engine, struct config *config,
                             const struct batch *batch, const struct inbound *inbound,
                             struct arena *arena, struct fanout *parent, fanout_done_fn *done,
-                            void *ctx);
+                            const struct fanout_parts *parts, void *ctx);
 
 /* ---- the end ---- */
 
@@ -88,10 +91,31 @@ static void hand_over(struct fanout *fanout, struct answer *answer)
     fanout->done(fanout->ctx, answer);
 }
 
+static void tell_part(struct fanout *fanout, size_t index)
+{
+    if (fanout->legs[index].told)
+        return;
+    fanout->legs[index].told = true;
+    fanout->parts->part_done(fanout->ctx, &fanout->job, index);
+    job_drop_reply(&fanout->job, index);
+}
+
+static void end_stream(struct fanout *fanout)
+{
+    assert(!fanout->ended);
+    for (size_t i = 0; i < fanout->job.count; i++)
+        tell_part(fanout, i);
+    fanout->ended = true;
+    fanout->parts->all_done(fanout->ctx, &fanout->job);
+}
+
 static void finish(struct fanout *fanout)
 {
     stop_legs(fanout);
-    hand_over(fanout, answer_from_job(&fanout->job));
+    if (fanout->parts)
+        end_stream(fanout);
+    else
+        hand_over(fanout, answer_from_job(&fanout->job));
 }
 
 void fanout_cancel(struct fanout *fanout)
@@ -127,6 +151,8 @@ static void settle(struct fanout *fanout, size_t index, struct outcome *outcome,
         job_expire(&fanout->job, now);
     } else {
         (void)job_settle(&fanout->job, index, outcome, now);
+        if (fanout->parts)
+            tell_part(fanout, index);
     }
     if (fanout->job.complete && !fanout->starting)
         finish(fanout);
@@ -186,7 +212,35 @@ static void start_child(struct fanout *fanout, struct leg *leg, struct planned *
     item->inner->deadline = own < fanout->deadline ? own : fanout->deadline;
     fanout->outstanding++;
     leg->child = start(fanout->engine, fanout->config, &item->inner->route.endpoint->batch,
-                       item->inner, arena_new(), fanout, child_done, leg);
+                       item->inner, arena_new(), fanout, child_done, NULL, leg);
+}
+
+static void pause_leg(struct fanout *fanout, struct leg *leg)
+{
+    if (leg->call)
+        dispatch_pause(fanout->engine->dispatch, leg->call, fanout->paused);
+    if (leg->child)
+        fanout_pause(leg->child, fanout->paused);
+}
+
+void fanout_pause(struct fanout *fanout, bool paused)
+{
+    if (fanout->paused == paused)
+        return;
+    fanout->paused = paused;
+    for (size_t i = 0; i < fanout->plan.count; i++)
+        pause_leg(fanout, &fanout->legs[i]);
+}
+
+static void start_call(struct fanout *fanout, size_t index, usec_t now, struct spread *spread)
+{
+    struct call_spec *call = &fanout->plan.items[index].call;
+    /* The upstream is told how long we wait: no longer than the batch lasts. */
+    usec_t left = fanout->deadline > now ? fanout->deadline - now : 0;
+    if (call->timeout > left)
+        call->timeout = left;
+    fanout->outstanding++;
+    fanout->legs[index].call = spread_call(spread, call, call_came_home, fanout, index);
 }
 
 static void start_leg(struct fanout *fanout, size_t index, usec_t now, struct spread *spread)
@@ -194,16 +248,12 @@ static void start_leg(struct fanout *fanout, size_t index, usec_t now, struct sp
     struct planned *item = &fanout->plan.items[index];
     struct leg *leg = &fanout->legs[index];
     *leg = (struct leg){.owner = fanout, .started = now};
-    if (item->in_place) {
+    if (item->in_place)
         start_child(fanout, leg, item);
-        return;
-    }
-    /* The upstream is told how long we wait: no longer than the batch lasts. */
-    usec_t left = fanout->deadline > now ? fanout->deadline - now : 0;
-    if (item->call.timeout > left)
-        item->call.timeout = left;
-    fanout->outstanding++;
-    leg->call = spread_call(spread, &item->call, call_came_home, fanout, index);
+    else
+        start_call(fanout, index, now, spread);
+    if (fanout->paused)
+        pause_leg(fanout, leg);
 }
 
 /* ---- the start ---- */
@@ -249,13 +299,14 @@ static void start_legs(struct fanout *fanout, const struct batch *batch,
 static struct fanout *start(const struct fanout_engine *engine, struct config *config,
                             const struct batch *batch, const struct inbound *inbound,
                             struct arena *arena, struct fanout *parent, fanout_done_fn *done,
-                            void *ctx)
+                            const struct fanout_parts *parts, void *ctx)
 {
     struct fanout *fanout = arena_alloc(arena, sizeof *fanout);
     fanout->engine = engine;
     fanout->config = config_ref(config);
     fanout->arena = arena;
     fanout->done = done;
+    fanout->parts = parts;
     fanout->ctx = ctx;
     fanout->parent = parent;
     struct answer *refusal = make_plan(fanout, batch, inbound);
@@ -272,5 +323,13 @@ struct fanout *fanout_start(const struct fanout_engine *engine, struct config *c
                             const struct batch *batch, const struct inbound *inbound,
                             struct arena *arena, fanout_done_fn *done, void *ctx)
 {
-    return start(engine, config, batch, inbound, arena, NULL, done, ctx);
+    return start(engine, config, batch, inbound, arena, NULL, done, NULL, ctx);
+}
+
+struct fanout *fanout_start_stream(const struct fanout_engine *engine, struct config *config,
+                                   const struct batch *batch, const struct inbound *inbound,
+                                   struct arena *arena, fanout_done_fn *done,
+                                   const struct fanout_parts *parts, void *ctx)
+{
+    return start(engine, config, batch, inbound, arena, NULL, done, parts, ctx);
 }

@@ -22,6 +22,7 @@
 #include "back/admission.h"
 #include "back/carriers.h"
 #include "base/mem.h"
+#include "base/recycler.h"
 
 enum { SPARE_CALLS = 1024 };
 
@@ -56,7 +57,8 @@ struct running {
     usec_t deadline, first_byte_deadline;
     usec_t address_deadline; /* while connecting: when this address gives way */
     struct outcome outcome;
-    struct running *next; /* ended, or unused */
+    bool paused;
+    struct running *next; /* ended */
 };
 
 struct runner {
@@ -66,9 +68,7 @@ struct runner {
     struct carriers *carriers;
     struct timer wake;
     struct running *first_ended, *last_ended;
-    struct running *spare; /* unused: calls are recycled */
-    size_t spare_count;
-    size_t in_flight;
+    struct recycler records; /* of struct running */
 };
 
 static void connect_next(struct running *call);
@@ -81,32 +81,6 @@ static usec_t after(usec_t moment, usec_t span)
 static usec_t earlier(usec_t a, usec_t b)
 {
     return a < b ? a : b;
-}
-
-/* ---- recycling ---- */
-
-/* Not zeroed. */
-static struct running *new_running(struct runner *runner)
-{
-    struct running *call = runner->spare;
-    runner->in_flight++;
-    if (!call)
-        return mem_resize(NULL, 1, sizeof *call);
-    runner->spare = call->next;
-    runner->spare_count--;
-    return call;
-}
-
-static void free_running(struct runner *runner, struct running *call)
-{
-    runner->in_flight--;
-    if (runner->spare_count == SPARE_CALLS) {
-        free(call);
-        return;
-    }
-    call->next = runner->spare;
-    runner->spare = call;
-    runner->spare_count++;
 }
 
 /* A span of 0 means that there is none. */
@@ -278,6 +252,8 @@ static void connect_to(struct running *call, const char *address)
         phase_changed(call, CARRY_SENT);
     else
         arm(call);
+    if (call->paused)
+        carried_pause(&call->carried, true);
 }
 
 /* The preferred address first, then those after it, round the list. */
@@ -381,7 +357,7 @@ static void begin(void *ctx)
 struct call *runner_start(struct runner *runner, const struct config *config,
                           const struct call_spec *spec, usec_t started, const struct call *handle)
 {
-    struct running *call = new_running(runner);
+    struct running *call = recycler_take(&runner->records);
     *call = (struct running){
         .call = *handle,
         .runner = runner,
@@ -413,11 +389,18 @@ void runner_cancel(struct runner *runner, struct call *handle)
     outcome_cancel(&call->outcome);
 }
 
+void runner_pause(struct call *handle, bool paused)
+{
+    struct running *call = container_of(handle, struct running, call);
+    call->paused = paused;
+    carried_pause(&call->carried, paused);
+}
+
 static void deliver(struct runner *runner, struct running *call)
 {
     struct outcome outcome = outcome_take(&call->outcome);
     struct call handle = call->call;
-    free_running(runner, call);
+    recycler_give(&runner->records, call);
     handle.home(handle.ctx, handle.index, &outcome);
     outcome_done(&outcome);
 }
@@ -445,7 +428,7 @@ bool runner_turn(struct runner *runner)
 
 size_t runner_in_flight(const struct runner *runner)
 {
-    return runner->in_flight;
+    return runner->records.count;
 }
 
 size_t runner_idle(const struct runner *runner, const struct origin *origin)
@@ -470,6 +453,7 @@ int runner_new(struct loop *loop, struct mailbox *mailbox, struct resolver *reso
     runner->mailbox = mailbox;
     runner->resolver = resolver;
     runner->carriers = carriers;
+    recycler_init(&runner->records, sizeof(struct running), SPARE_CALLS);
     *ret_runner = runner;
     return 0;
 }
@@ -478,14 +462,9 @@ struct runner *runner_free(struct runner *runner)
 {
     if (!runner)
         return NULL;
-    assert(runner->in_flight == 0);
     loop_clear(runner->loop, &runner->wake);
     carriers_free(runner->carriers);
-    while (runner->spare) {
-        struct running *call = runner->spare;
-        runner->spare = call->next;
-        free(call);
-    }
+    recycler_done(&runner->records);
     free(runner);
     return NULL;
 }

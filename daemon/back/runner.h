@@ -24,6 +24,8 @@ struct call *runner_start(struct runner *runner, const struct config *config,
                           const struct call_spec *spec, usec_t started, const struct call *call);
 /* Ends a call that is not home yet; it comes home as OUTCOME_CANCELLED. */
 void runner_cancel(struct runner *runner, struct call *call);
+/* Stops or goes on reading its reply, at once or when it comes to that. */
+void runner_pause(struct call *call, bool paused);
 
 /* Delivers outcomes; true: there are more, or more to do at once. */
 bool runner_turn(struct runner *runner);

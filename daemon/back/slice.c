@@ -35,6 +35,7 @@ struct away {
     struct call *running; /* the sibling's; NULL: not running */
     struct outcome outcome;
     enum { NOT_CANCELLED, TO_CANCEL, CANCELLED } cancelled; /* the owner's */
+    bool paused, told_paused;                               /* the owner's */
     bool home;                                              /* the owner's: delivered */
 };
 
@@ -58,11 +59,16 @@ struct slice {
     struct away calls[];
 };
 
-struct recall { /* says which calls are not needed any more */
+struct order {
+    size_t number; /* of the call */
+    enum { ORDER_CANCEL, ORDER_PAUSE, ORDER_GO_ON } what;
+};
+
+struct recall { /* says which calls are not needed any more, or not now */
     struct mail mail;
     struct slice *slice;
     size_t count;
-    size_t numbers[];
+    struct order orders[];
 };
 
 struct slices {
@@ -73,7 +79,7 @@ struct slices {
     bool sends;
     size_t away;           /* calls, for others to run */
     struct chain came;     /* home, to be delivered */
-    struct link to_recall; /* slices with calls to be cancelled */
+    struct link to_recall; /* slices with calls to be cancelled or paused */
     struct link to_return; /* slices of others with calls that ended */
     struct timer wake;
 };
@@ -132,6 +138,15 @@ static void slice_arrived(struct mail *mail, void *receiver)
     }
 }
 
+static void obey(struct slice *slice, const struct order *order)
+{
+    struct call *running = slice->calls[order->number].running;
+    if (running && order->what == ORDER_CANCEL)
+        runner_cancel(slice->runs_it->runner, running);
+    else if (running)
+        runner_pause(running, order->what == ORDER_PAUSE);
+}
+
 /* It may arrive when the slice has gone home, and even when its sibling has ended:
  * then nothing is running. */
 static void recall_arrived(struct mail *mail, void *receiver)
@@ -139,11 +154,8 @@ static void recall_arrived(struct mail *mail, void *receiver)
     struct recall *recall = container_of(mail, struct recall, mail);
     struct slice *slice = recall->slice;
     (void)receiver;
-    for (size_t i = 0; i < recall->count; i++) {
-        struct call *running = slice->calls[recall->numbers[i]].running;
-        if (running)
-            runner_cancel(slice->runs_it->runner, running);
-    }
+    for (size_t i = 0; i < recall->count; i++)
+        obey(slice, &recall->orders[i]);
     drop(slice);
     free(recall);
 }
@@ -210,19 +222,29 @@ static void deliver_all(struct slices *slices)
     }
 }
 
+/* What the sibling has not been told of a call; false: it knows all. */
+static bool next_order(struct away *away, struct order *order)
+{
+    bool cancel = away->cancelled == TO_CANCEL;
+    bool pause = away->cancelled == NOT_CANCELLED && away->paused != away->told_paused;
+    if (cancel)
+        away->cancelled = CANCELLED;
+    away->told_paused = away->paused;
+    order->what = cancel ? ORDER_CANCEL : away->paused ? ORDER_PAUSE : ORDER_GO_ON;
+    return (cancel || pause) && !away->home;
+}
+
 /* False: the sibling's mailbox is full. */
 static bool send_recall(struct slice *slice)
 {
     if (mailbox_reserve(slice->there) != 0)
         return false;
-    struct recall *recall = mem_new(sizeof *recall + slice->count * sizeof *recall->numbers);
+    struct recall *recall = mem_new(sizeof *recall + slice->count * sizeof *recall->orders);
     for (size_t i = 0; i < slice->count; i++) {
-        struct away *away = &slice->calls[i];
-        if (away->cancelled != TO_CANCEL)
-            continue;
-        away->cancelled = CANCELLED;
-        if (!away->home)
-            recall->numbers[recall->count++] = i;
+        struct order *order = &recall->orders[recall->count];
+        order->number = i;
+        if (next_order(&slice->calls[i], order))
+            recall->count++;
     }
     if (recall->count == 0) {
         mailbox_unreserve(slice->there);
@@ -249,15 +271,28 @@ static void send_recalls(struct slices *slices)
     }
 }
 
+static void recall_soon(struct slices *slices, struct slice *slice)
+{
+    if (!list_holds(&slice->to_recall))
+        list_append(&slices->to_recall, &slice->to_recall);
+    wake_at(slices, 0);
+}
+
 void slices_cancel(struct slices *slices, struct call *call)
 {
     struct away *away = container_of(call, struct away, call);
     struct slice *slice = away->slice;
     assert(slice->owner == slices && !away->home);
     away->cancelled = TO_CANCEL;
-    if (!list_holds(&slice->to_recall))
-        list_append(&slices->to_recall, &slice->to_recall);
-    wake_at(slices, 0);
+    recall_soon(slices, slice);
+}
+
+void slices_pause(struct slices *slices, struct call *call, bool paused)
+{
+    struct away *away = container_of(call, struct away, call);
+    assert(away->slice->owner == slices && !away->home);
+    away->paused = paused;
+    recall_soon(slices, away->slice);
 }
 
 bool slices_turn(struct slices *slices)

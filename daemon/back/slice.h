@@ -49,6 +49,8 @@ void slice_send(struct slice *slice);
 
 /* It comes home as OUTCOME_CANCELLED once it is back; the sibling is told in the turn. */
 void slices_cancel(struct slices *slices, struct call *call);
+/* Stops or goes on reading its reply, as soon as the sibling has the mail. */
+void slices_pause(struct slices *slices, struct call *call, bool paused);
 
 /* After runner_turn(): sends home what ended here, tells siblings what to cancel,
  * delivers what came home. True: there is more. */

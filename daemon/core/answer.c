@@ -149,6 +149,13 @@ static unsigned failure_status(const struct job *job)
     return status;
 }
 
+unsigned answer_job_status(const struct job *job)
+{
+    assert(job->complete);
+    bool failed = job->decider && job->batch->status != STATUS_OK;
+    return failed ? failure_status(job) : value_status(job);
+}
+
 static void set_failure(struct answer *answer, const struct job *job)
 {
     struct buffer body;

@@ -30,6 +30,9 @@ struct answer *answer_free(struct answer *answer); /* NULL is fine; returns NULL
  * of the job where it can. A merged reply beyond limits.merged is a 502 problem. */
 struct answer *answer_from_job(struct job *job);
 
+/* The status that stands for how a complete job ended, by its status rule. */
+unsigned answer_job_status(const struct job *job);
+
 /* A problem reply: 413 if a fault has that status, else 400, else 403. */
 struct answer *answer_from_faults(const struct faults *faults);
 struct answer *answer_problem(unsigned status, const char *detail);

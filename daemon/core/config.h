@@ -1,7 +1,6 @@
 /*
- * A configuration: an immutable snapshot, shared by all threads, counted by
- * reference. A reload makes a new one beside it; a job keeps the one it began
- * with.
+ * A configuration: an immutable snapshot, shared by all threads, counted by reference. A
+ * reload makes a new one beside it; a job keeps the one it began with.
  */
 #ifndef CORE_CONFIG_H
 #define CORE_CONFIG_H
@@ -17,7 +16,7 @@
 struct limits {
     uint64_t requests, request_body, request_header, depth, values;
     uint64_t reply_body, reply_header, json_depth, merged, nesting;
-    uint64_t connections, in_flight;
+    uint64_t connections, in_flight, client_buffer;
     usec_t header_time, body_time, idle_time, send_time;
 };
 
@@ -60,6 +59,7 @@ struct config {
     usec_t drain;
     int log_level; /* index into "error|warning|info|debug" */
     struct limits limits;
+    struct stream_options stream;
     struct resolver_options resolver;
     struct egress_options egress_options;
     struct egress egress;

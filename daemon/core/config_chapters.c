@@ -15,6 +15,9 @@ static const struct config_chapter chapters[] = {
      "What is beyond a limit is refused as early as possible: a request with 413, 414, 431 or "
      "400,\n"
      "an upstream's reply as that call's failure, a connection by closing it."},
+    {SECTION_STREAM, "stream",
+     "A client that asks for `application/x-ndjson`, `application/ndjson` or `text/event-stream`\n"
+     "in `Accept`, with a higher weight than JSON has there, gets every part as it completes."},
     {SECTION_RESOLVER, "resolver", "Names are resolved by a few threads and kept for a while."},
     {SECTION_EGRESS, "egress",
      "Ad-hoc batches may name absolute URLs only at the hosts listed here: by default, at none."},

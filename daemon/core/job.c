@@ -40,6 +40,18 @@ void job_done(struct job *job)
         outcome_done(&job->parts[i].outcome);
 }
 
+void job_drop_reply(struct job *job, size_t index)
+{
+    assert(index < job->count);
+    struct outcome *outcome = &job->parts[index].outcome;
+    struct outcome rest = *outcome;
+    rest.head = rest.body = NULL;
+    rest.head_len = rest.body_len = 0;
+    outcome_done(outcome);
+    *outcome = rest;
+    job->parts[index].value = (struct json_span){NULL, 0};
+}
+
 struct json_span part_value(const struct part *part)
 {
     if (part->state == PART_OK)

@@ -57,6 +57,10 @@ void job_expire(struct job *job, usec_t now);
  * failed with `failure` and is the decider now. */
 void job_reject(struct job *job, size_t index, enum outcome_code failure);
 
+/* Nobody looks at the reply of a settled part any more: its header and body are freed. How
+ * it ended stays. */
+void job_drop_reply(struct job *job, size_t index);
+
 /* What a part puts into a merged reply: its value, when it failed its `default`,
  * or nothing (len 0). */
 struct json_span part_value(const struct part *part);

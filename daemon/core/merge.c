@@ -18,9 +18,9 @@ bool merge_is_partial(const struct job *job)
     return job_is_partial(job);
 }
 
-static void put_meta(const struct job *job, struct buffer *out)
+void merge_write_counts(const struct job *job, struct buffer *out)
 {
-    buffer_string(out, "\"_meta\":{\"partial\":");
+    buffer_string(out, "\"partial\":");
     buffer_string(out, merge_is_partial(job) ? "true" : "false");
     buffer_string(out, ",\"total\":");
     decimal_put(out, job->count);
@@ -32,6 +32,12 @@ static void put_meta(const struct job *job, struct buffer *out)
     decimal_put(out, job->skipped);
     buffer_string(out, ",\"errors\":");
     problem_write_errors(out, job);
+}
+
+static void put_meta(const struct job *job, struct buffer *out)
+{
+    buffer_string(out, "\"_meta\":{");
+    merge_write_counts(job, out);
     buffer_byte(out, '}');
 }
 

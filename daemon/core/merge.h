@@ -11,6 +11,9 @@
 enum outcome_code merge_write(const struct job *job, struct buffer *out,
                               const struct part **ret_part);
 
+/* The members that tell how the parts ended, without braces: "partial":... to "errors":[...]. */
+void merge_write_counts(const struct job *job, struct buffer *out);
+
 /* True when the reply must be called partial. */
 bool merge_is_partial(const struct job *job);
 

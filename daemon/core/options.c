@@ -36,6 +36,7 @@ struct layout {
 static const struct layout layouts[SECTION_COUNT] = {
     [SECTION_TOP] = {sizeof(struct config), 0, false},
     [SECTION_LIMITS] = {sizeof(struct limits), 0, false},
+    [SECTION_STREAM] = {sizeof(struct stream_options), 0, false},
     [SECTION_RESOLVER] = {sizeof(struct resolver_options), 0, false},
     [SECTION_EGRESS] = {sizeof(struct egress_options), 0, false},
     [SECTION_PROPAGATE] = {sizeof(struct propagate), 0, false},
@@ -86,8 +87,8 @@ bool option_section_node(enum option_section section, size_t *ret_offset)
 const char *option_section_name(enum option_section section)
 {
     static const char *const names[SECTION_COUNT] = {
-        "file",     "limits",        "resolver", "egress",  "propagate", "compression",
-        "upstream", "upstreamBatch", "endpoint", "forward", "batch",     "request",
+        "file",     "limits",        "stream",   "resolver", "egress", "propagate", "compression",
+        "upstream", "upstreamBatch", "endpoint", "forward",  "batch",  "request",
     };
     return names[section];
 }

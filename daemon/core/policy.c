@@ -57,6 +57,7 @@ void policy_read(struct batch *batch, struct faults *faults)
     const struct node *node = batch->policy_node;
     batch->policy = batch->merge == MERGE_ENVELOPE ? POLICY_ALL_SETTLED : POLICY_ALL;
     batch->at_least = 0;
+    batch->policy_given = node != NULL;
     if (!node)
         return;
     const struct node *at_least =

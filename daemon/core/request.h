@@ -1,8 +1,7 @@
 /*
- * The model everything else works on: a batch is a list of requests, a policy
- * for when it is complete, and a way to merge the results. An endpoint is a
- * batch saved in the configuration. The same reader serves both; what a client
- * may do is narrower.
+ * The model everything else works on: a batch is a list of requests, a policy for when it is
+ * complete, and a way to merge the results. An endpoint is a batch saved in the configuration.
+ * The same reader serves both; what a client may do is narrower.
  */
 #ifndef CORE_REQUEST_H
 #define CORE_REQUEST_H
@@ -68,6 +67,7 @@ struct batch {
     int policy;      /* enum policy_kind */
     size_t at_least; /* successes that are enough under any, race and atLeast; otherwise 0 */
     int conflict, status, meta, on_timeout;
+    bool policy_given; /* it was written, and holds for streams too */
     usec_t timeout;
     const char *query; /* shared query, encoded: "a=1&b=2"; NULL: none */
     struct pass_headers pass;

@@ -8,6 +8,10 @@
 #include "base/clock.h"
 #include "core/lists.h"
 
+struct stream_options {
+    usec_t heartbeat; /* 0: none */
+};
+
 struct resolver_options {
     uint64_t threads, queue, entries;
     usec_t ttl, negative_ttl;

@@ -100,6 +100,13 @@ struct answer *api_answer_head(const struct config *config, struct inbound *inbo
     return answer_wrong_method(inbound->method, inbound->route.allow);
 }
 
+struct answer *api_answer_reconnect(void)
+{
+    struct answer *answer = empty_answer(204); /* which says that it must not try again */
+    answer_add_header(answer, "Cache-Control", "no-store");
+    return answer;
+}
+
 static void read_document(const struct config *config, const struct inbound *inbound,
                           struct arena *arena, struct batch *batch, struct faults *faults)
 {

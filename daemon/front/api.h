@@ -14,4 +14,7 @@ struct answer *api_answer_head(const struct config *config, struct inbound *inbo
 struct answer *api_read_batch(const struct config *config, const struct inbound *inbound,
                               struct arena *arena, const struct batch **ret_batch);
 
+/* To an EventSource that connects again: its stream is over, and nothing is run twice. */
+struct answer *api_answer_reconnect(void);
+
 #endif

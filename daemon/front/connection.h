@@ -42,8 +42,8 @@ enum connection_phase {
     CONNECTION_FRESH, /* nothing of a request seen yet */
     CONNECTION_HEAD,  /* request line seen, fields awaited */
     CONNECTION_BODY,
-    CONNECTION_WORK, /* the fan-out keeps its own deadline */
-    CONNECTION_REPLY,
+    CONNECTION_WORK,   /* the fan-out keeps its own deadline */
+    CONNECTION_REPLY,  /* bytes of the reply wait for the client */
     CONNECTION_IDLE,   /* kept alive between two requests */
     CONNECTION_LINGER, /* refused; the rest of the request is read and dropped */
 };

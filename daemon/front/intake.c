@@ -12,8 +12,10 @@
  * While its fan-out runs the exchange is suspended; the answer is kept, the
  * connection resumed, and the reply queued when libmicrohttpd calls again.
  *
+ * A client that asks for a stream gets its reply at once, and stream.c the rest.
+ *
  * Invariants: `suspended` holds exactly between suspending and resuming; at most
- * one of `fanout` and `answer` is set; `arena` is ours until the fan-out takes it.
+ * one of `fanout`, `stream` and `answer` is set; `arena` is ours until the fan-out takes it.
  */
 #include "front/intake.h"
 
@@ -26,6 +28,7 @@
 #include "front/checks.h"
 #include "front/reply.h"
 #include "front/represent.h"
+#include "front/stream.h"
 
 #define NUMBER_AS_WRITTEN(number) #number
 #define NUMBER(number)            NUMBER_AS_WRITTEN(number)
@@ -41,7 +44,9 @@ struct exchange {
     uint64_t received;  /* of the body, kept or dropped */
     size_t head_memory; /* of the connection's, for the request's head */
     struct fanout *fanout;
+    struct stream *stream;
     struct answer *answer;
+    enum reply_form form;
     const char *allow_origin; /* lives in config */
     struct wishes wishes;     /* for the form of the reply */
     bool head_seen, begun, suspended, close;
@@ -55,6 +60,7 @@ static void exchange_free(struct exchange *exchange)
     connection->front->ended++;
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
+    stream_free(exchange->stream);
     connection->exchange = NULL;
     answer_free(exchange->answer);
     buffer_done(&exchange->body);
@@ -180,15 +186,20 @@ static size_t reply_header_max(const struct exchange *exchange)
     return left < REPLY_HEADER_MAX ? left : REPLY_HEADER_MAX;
 }
 
-static enum MHD_Result send_answer(struct exchange *exchange)
+static struct reply_manner manner_of(const struct exchange *exchange)
 {
-    struct connection *connection = exchange->connection;
-    struct reply_manner manner = {
+    return (struct reply_manner){
         .header_max = reply_header_max(exchange),
-        .close = exchange->close || connection->front->draining,
+        .close = exchange->close || exchange->connection->front->draining,
         .varies_by_origin = exchange->config->origins.count > 0,
         .allow_origin = exchange->allow_origin,
     };
+}
+
+static enum MHD_Result send_answer(struct exchange *exchange)
+{
+    struct connection *connection = exchange->connection;
+    struct reply_manner manner = manner_of(exchange);
     struct answer *answer = exchange->answer;
     exchange->answer = NULL;
     represent(answer, &exchange->wishes, &exchange->config->compression, connection->mhd);
@@ -303,6 +314,37 @@ static void start_fanout(struct exchange *exchange, const struct batch *batch)
         exchange->fanout = fanout;
 }
 
+static bool is_head(const struct exchange *exchange)
+{
+    return strcmp(exchange->inbound->method, "HEAD") == 0;
+}
+
+/* The header of a stream does not depend on its parts, so HEAD sends nothing to upstreams. */
+static void start_stream(struct exchange *exchange, const struct batch *batch)
+{
+    struct arena *arena = exchange->arena;
+    if (is_head(exchange))
+        return;
+    exchange->arena = NULL;
+    exchange->stream = stream_start(exchange->connection, exchange->config, batch,
+                                    exchange->inbound, arena, exchange->form, &exchange->answer);
+}
+
+static enum MHD_Result send_stream(struct exchange *exchange)
+{
+    struct reply_manner manner = manner_of(exchange);
+    if (exchange->stream)
+        return stream_send(exchange->stream, &manner);
+    manner.close = true;
+    return stream_send_head(exchange->connection, exchange->form, &manner);
+}
+
+static bool is_reconnect(const struct exchange *exchange)
+{
+    return exchange->form == FORM_SERVER_EVENTS &&
+           header_get(&exchange->inbound->headers, "Last-Event-ID");
+}
+
 /* The request is complete. */
 static void begin_work(struct exchange *exchange)
 {
@@ -311,10 +353,19 @@ static void begin_work(struct exchange *exchange)
     connection_enter(exchange->connection, CONNECTION_WORK);
     if (exchange->answer)
         return;
+    exchange->form = accept_form(&exchange->inbound->headers);
+    if (is_reconnect(exchange)) {
+        exchange->answer = api_answer_reconnect();
+        return;
+    }
     keep_body(exchange);
     exchange->answer = api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch);
-    if (!exchange->answer && !exchange->connection->gone)
+    if (exchange->answer || exchange->connection->gone)
+        return;
+    if (exchange->form == FORM_WHOLE)
         start_fanout(exchange, batch);
+    else
+        start_stream(exchange, batch);
 }
 
 enum MHD_Result intake_handle(void *cls, struct MHD_Connection *mhd, const char *url,
@@ -334,6 +385,8 @@ enum MHD_Result intake_handle(void *cls, struct MHD_Connection *mhd, const char 
         begin_work(exchange);
     if (exchange->answer)
         return send_answer(exchange);
+    if (exchange->form != FORM_WHOLE && !exchange->connection->gone)
+        return send_stream(exchange);
     if (!exchange->fanout)
         return MHD_NO; /* nobody is there to read a reply */
     exchange->suspended = true;
@@ -372,11 +425,15 @@ void intake_client_left(struct connection *connection)
     struct exchange *exchange = connection->exchange;
     if (exchange && exchange->fanout)
         end_fanout(exchange);
+    if (exchange && exchange->stream)
+        stream_cut(exchange->stream);
 }
 
 void intake_give_up(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
+    if (exchange && exchange->stream)
+        stream_cut(exchange->stream);
     if (!exchange || !exchange->fanout)
         return;
     exchange->answer = answer_problem(503, "the daemon is stopping");

@@ -13,6 +13,8 @@
 
 #include "base/log.h"
 
+enum { STREAM_BLOCK = 16384 }; /* at most, of what libmicrohttpd asks for at once */
+
 /* Most fields differ from these in their length. */
 static bool is_framing_field(const char *name)
 {
@@ -56,14 +58,17 @@ static void add(struct MHD_Response *response, const char *name, const char *val
         log_debug("a reply went without its field %s", name);
 }
 
-static void add_fields(struct MHD_Response *response, const struct answer *answer,
-                       const struct reply_manner *manner)
+static void add_answer_fields(struct MHD_Response *response, const struct answer *answer)
 {
     for (size_t i = 0; i < answer->headers.count; i++) {
         const struct header *field = &answer->headers.items[i];
         if (!is_framing_field(field->name))
             add(response, field->name, field->value);
     }
+}
+
+static void add_manner(struct MHD_Response *response, const struct reply_manner *manner)
+{
     if (manner->close)
         add(response, "Connection", "close");
     if (manner->varies_by_origin)
@@ -85,10 +90,39 @@ enum MHD_Result reply_send(struct MHD_Connection *mhd, struct answer *answer,
     struct MHD_Response *response = make_response(answer);
     enum MHD_Result queued = MHD_NO;
     if (response) {
-        add_fields(response, answer, manner);
+        add_answer_fields(response, answer);
+        add_manner(response, manner);
         queued = MHD_queue_response(mhd, answer->status, response);
         MHD_destroy_response(response);
     }
     answer_free(answer);
+    return queued;
+}
+
+static ssize_t read_nothing(void *cls, uint64_t position, char *place, size_t room)
+{
+    (void)cls;
+    (void)position;
+    (void)place;
+    (void)room;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+enum MHD_Result reply_send_stream(struct MHD_Connection *mhd, const char *media,
+                                  MHD_ContentReaderCallback reader, void *ctx,
+                                  const struct reply_manner *manner)
+{
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, STREAM_BLOCK, reader ? reader : read_nothing, ctx, NULL);
+    if (!response)
+        return MHD_NO;
+    if (!reader) /* no chunks */
+        (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    add(response, "Content-Type", media);
+    add(response, "Cache-Control", "no-store");
+    add(response, "X-Accel-Buffering", "no"); /* what nginx in front asks for */
+    add_manner(response, manner);
+    enum MHD_Result queued = MHD_queue_response(mhd, MHD_HTTP_OK, response);
+    MHD_destroy_response(response);
     return queued;
 }

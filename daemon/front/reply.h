@@ -21,4 +21,11 @@ struct reply_manner {
 enum MHD_Result reply_send(struct MHD_Connection *mhd, struct answer *answer,
                            const struct reply_manner *manner);
 
+/* The same for a reply of type `media` whose bytes `reader` gives as they come. Without a
+ * reader it is the reply to HEAD and the last one on its connection: libmicrohttpd 0.9.75
+ * would send the end of the chunks that HEAD does not have. */
+enum MHD_Result reply_send_stream(struct MHD_Connection *mhd, const char *media,
+                                  MHD_ContentReaderCallback reader, void *ctx,
+                                  const struct reply_manner *manner);
+
 #endif

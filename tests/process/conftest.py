@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+import gated as gated_module  # noqa: E402
 import harness  # noqa: E402
 import scripted as scripted_module  # noqa: E402
 
@@ -105,3 +106,11 @@ def scripted():
     yield start
     for server in started:
         server.__exit__()
+
+
+@pytest.fixture
+def gated():
+    """An upstream whose replies wait for the test."""
+    server = gated_module.Gated()
+    yield server
+    server.stop()
