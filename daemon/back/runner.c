@@ -15,7 +15,6 @@
  */
 #include "back/runner.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -347,24 +346,14 @@ static void resolve(struct running *call)
     free(question);
 }
 
-/* The last byte of an IPv4 address is a digit; only an IPv6 address has a colon. */
-static bool is_literal(const char *host)
-{
-    unsigned char bytes[sizeof(struct in6_addr)];
-    size_t len = strlen(host);
-    bool numeric = len > 0 && (unsigned)(host[len - 1] - '0') < 10;
-    if (!numeric && !memchr(host, ':', len))
-        return false;
-    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
-}
-
 /* ---- the whole of it ---- */
 
 static void begin(void *ctx)
 {
     struct running *call = ctx;
-    if (is_literal(call->spec->origin->host))
-        connect_to(call, call->spec->origin->host);
+    const struct origin *origin = call->spec->origin;
+    if (origin->literal)
+        connect_to(call, origin->host);
     else
         resolve(call);
 }
