@@ -15,6 +15,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/control.h"
+
 struct text {
     const char *data;
     size_t len;
@@ -61,39 +63,6 @@ static inline struct text trim(struct text text)
     while (text.len > 0 && (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
         text.len--;
     return text;
-}
-
-/* Not 0 when one of eight bytes may be below 0x20, or DEL: below 0x80 itself, it gets
- * its top bit from losing 0x20 or from gaining 1. A carry may raise a false alarm only. */
-static inline uint64_t suspicion(const char *data)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t word;
-    memcpy(&word, data, sizeof word);
-    return ((word - ones * 0x20) | (word + ones)) & ~word & ones * 0x80;
-}
-
-/* The last eight bytes may overlap those before: bytes looked at twice cost nothing. */
-static inline bool is_suspicious(struct text text)
-{
-    if (text.len < 8)
-        return true;
-    uint64_t found = suspicion(text.data + text.len - 8);
-    for (size_t i = 0; i + 8 < text.len; i += 8)
-        found |= suspicion(text.data + i);
-    return found != 0;
-}
-
-static bool has_control(struct text text)
-{
-    if (!is_suspicious(text))
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return true;
-    }
-    return false;
 }
 
 /* RFC 9110 5.6.2 */
@@ -335,7 +304,7 @@ bool reply_head_line(struct reply_head *head, const char *line, size_t len)
         text.len--;
     if (text.len > 0 && text.data[text.len - 1] == '\r')
         text.len--;
-    if (has_control(text))
+    if (control_is_in(text.data, text.len))
         return malformed(head, "a control character in the header");
     if (head->status == 0)
         return begin_block(head, text);

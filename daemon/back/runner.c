@@ -15,7 +15,6 @@
  */
 #include "back/runner.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -331,25 +330,15 @@ static void resolve(struct running *call)
     free(question);
 }
 
-/* The last byte of an IPv4 address is a digit; only an IPv6 address has a colon. */
-static bool is_literal(const char *host)
-{
-    unsigned char bytes[sizeof(struct in6_addr)];
-    size_t len = strlen(host);
-    bool numeric = len > 0 && (unsigned)(host[len - 1] - '0') < 10;
-    if (!numeric && !memchr(host, ':', len))
-        return false;
-    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
-}
-
 /* ---- the whole of it ---- */
 
 static void begin(void *ctx)
 {
     struct running *call = ctx;
-    const char *host = contact(call->spec);
-    if (is_literal(host))
-        connect_to(call, host);
+    const struct call_spec *spec = call->spec;
+    const struct proxy *proxy = spec->upstream ? spec->upstream->proxy : NULL;
+    if (proxy ? proxy->literal : spec->origin->literal)
+        connect_to(call, contact(spec));
     else
         resolve(call);
 }

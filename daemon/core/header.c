@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/control.h"
+
 enum { FIRST_HEADERS = 8, METHOD_MAX = 32 };
 
 void header_add(struct arena *arena, struct header_list *list, const char *name, const char *value)
@@ -26,9 +28,7 @@ void header_add(struct arena *arena, struct header_list *list, const char *name,
 const char *header_get(const struct header_list *list, const char *name)
 {
     for (size_t i = 0; i < list->count; i++) {
-        const char *candidate = list->items[i].name;
-        /* Most differ in their first letter; this bit is its case. */
-        if ((candidate[0] | ' ') == (name[0] | ' ') && strcasecmp(candidate, name) == 0)
+        if (header_is(&list->items[i], name))
             return list->items[i].value;
     }
     return NULL;
@@ -66,12 +66,7 @@ bool header_name_valid(const char *name)
 
 bool header_value_valid(const char *value, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)value[i];
-        if ((byte < 0x20 && byte != '\t') || byte == 0x7F)
-            return false;
-    }
-    return true;
+    return !control_is_in(value, len);
 }
 
 bool header_method_valid(const char *method)

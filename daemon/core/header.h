@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <strings.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -20,6 +21,11 @@ struct header_list {
 
 /* Appends; name and value are borrowed and must live as long as the arena. */
 void header_add(struct arena *arena, struct header_list *list, const char *name, const char *value);
+/* Most fields differ from a name in its first letter; this bit is the case of that. */
+static inline bool header_is(const struct header *header, const char *name)
+{
+    return (header->name[0] | ' ') == (name[0] | ' ') && strcasecmp(header->name, name) == 0;
+}
 /* The first value of a field, or NULL. */
 const char *header_get(const struct header_list *list, const char *name);
 

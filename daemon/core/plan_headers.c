@@ -23,7 +23,7 @@ static const char *join(struct arena *arena, const struct header_list *headers, 
     const char *joined = NULL;
     for (size_t i = 0; i < headers->count; i++) {
         const struct header *header = &headers->items[i];
-        if (strcasecmp(header->name, name) != 0 || !is_sound(header))
+        if (!header_is(header, name) || !is_sound(header))
             continue;
         joined = joined ? arena_printf(arena, "%s, %s", joined, header->value) : header->value;
     }
@@ -81,7 +81,7 @@ bool plan_client_lists(const struct inbound *inbound, const char *name, const ch
 {
     for (size_t i = 0; i < inbound->headers.count; i++) {
         const struct header *header = &inbound->headers.items[i];
-        if (strcasecmp(header->name, name) == 0 && list_has(header->value, item))
+        if (header_is(header, name) && list_has(header->value, item))
             return true;
     }
     return false;
@@ -94,7 +94,7 @@ static void forward_one(struct arena *arena, const struct inbound *inbound, cons
         return; /* it belongs to the client's connection alone (RFC 9110 7.6.1) */
     for (size_t i = 0; i < inbound->headers.count; i++) {
         const struct header *header = &inbound->headers.items[i];
-        if (strcasecmp(header->name, name) == 0 && is_sound(header))
+        if (header_is(header, name) && is_sound(header))
             header_add(arena, list, header->name, header->value);
     }
 }

@@ -85,6 +85,7 @@ const char *proxy_parse(struct arena *arena, const char *text, struct proxy *ret
     if (wrong)
         return wrong;
     proxy.host = url.origin.host;
+    proxy.literal = url.origin.literal;
     proxy.port = url.origin.port;
     *ret_proxy = proxy;
     return NULL;

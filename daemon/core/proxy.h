@@ -2,12 +2,15 @@
 #ifndef CORE_PROXY_H
 #define CORE_PROXY_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/buffer.h"
 
 struct proxy {
     const char *text; /* as written: what two must have in common to be one */
     const char *host; /* lower case; an IPv6 literal without brackets */
+    bool literal;     /* `host` is an address */
     unsigned short port;
     const char *user, *password; /* decoded; NULL: none are sent */
 };

@@ -182,12 +182,14 @@ static const char *take_host(struct arena *arena, const char *host, struct origi
     size_t len = strlen(host);
     if (host[0] != '[') {
         origin->host = lower_case(arena_string(arena, host));
+        origin->literal = inet_pton(AF_INET, host, &address) == 1;
         return is_name(host) ? NULL : "this is not a host name";
     }
     if (len < 3 || host[len - 1] != ']')
         return "this is not an IPv6 address";
     if (inet_pton(AF_INET6, arena_copy(arena, host + 1, len - 2), &address) != 1)
         return "this is not an IPv6 address";
+    origin->literal = true;
     origin->host = arena_string(arena, inet_ntop(AF_INET6, &address, printed, sizeof printed));
     return NULL;
 }

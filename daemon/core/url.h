@@ -12,6 +12,7 @@
 
 struct origin {
     bool tls;              /* https */
+    bool literal;          /* `host` is an address, so there is nothing to look up */
     const char *host;      /* lower case; an IPv6 literal without brackets */
     unsigned short port;   /* never 0 */
     const char *authority; /* for the Host field: brackets kept, default port left out */

@@ -30,7 +30,7 @@ static const struct verdict fine = {.status = 0};
 /* Remembers the first value of a field and how often it came. */
 static bool note(const struct header *field, const char *name, size_t *count, const char **value)
 {
-    if (strcasecmp(field->name, name) != 0)
+    if (!header_is(field, name))
         return false;
     if ((*count)++ == 0)
         *value = field->value;
@@ -41,11 +41,10 @@ static bool note(const struct header *field, const char *name, size_t *count, co
  * the next line arrives as the field "Content-Length0". */
 static bool is_folded_framing(const char *name)
 {
-    static const char *const names[] = {"Content-Length", "Transfer-Encoding"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncasecmp(name, names[i], strlen(names[i])) == 0 && name[strlen(names[i])] != '\0')
-            return true;
-    return false;
+    static const char length[] = "Content-Length", encoding[] = "Transfer-Encoding";
+    size_t len = strlen(name);
+    return (len >= sizeof length && strncasecmp(name, length, sizeof length - 1) == 0) ||
+           (len >= sizeof encoding && strncasecmp(name, encoding, sizeof encoding - 1) == 0);
 }
 
 static struct verdict summarise(const struct header_list *fields, struct summary *ret_summary)
@@ -223,7 +222,7 @@ static size_t field_count(const struct header_list *fields, const char *name)
 {
     size_t count = 0;
     for (size_t i = 0; i < fields->count; i++)
-        count += strcasecmp(fields->items[i].name, name) == 0;
+        count += header_is(&fields->items[i], name);
     return count;
 }
 

@@ -413,12 +413,13 @@ static fast position judge_open(struct judge *judge, position at)
 static fast position judge_text(struct judge *judge, position at)
 {
     while (at != NULL && at != judge->end) {
-        if (*at == ' ') /* the usual one behind a colon */
-            at++;
         if (*at == '"') {
             at = judge_string(judge, at);
         } else if (is_digit(*at)) {
             at = judge_number(at, judge->end);
+        } else if (*at == ' ') { /* the usual one behind a colon */
+            at++;
+            continue;
         } else if (is_space(*at)) {
             at = skip_space(judge, at);
             continue;

@@ -38,8 +38,10 @@ static void rig_init(struct rig *rig)
     rig->upstream.max_in_flight = PLACES;
     rig->upstream.max_waiting = MOST;
     snprintf(rig->authority, sizeof rig->authority, "127.0.0.1:%u", (unsigned)rig->server->port);
-    rig->origin = (struct origin){
-        .host = "127.0.0.1", .port = rig->server->port, .authority = rig->authority};
+    rig->origin = (struct origin){.literal = true,
+                                  .host = "127.0.0.1",
+                                  .port = rig->server->port,
+                                  .authority = rig->authority};
     rig->spec = (struct call_spec){
         .id = "a",
         .upstream = &rig->upstream,

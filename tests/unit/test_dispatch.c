@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <signal.h>
 
 #include "unit/dispatch_rig.h"
@@ -30,7 +31,14 @@ static void rig_init(struct rig *rig, const char *host, unsigned short port)
     rig->config.in_flight = gauge_new();
     rig->upstream.in_flight = gauge_new();
     snprintf(rig->authority, sizeof rig->authority, "%s:%u", host, (unsigned)port);
-    rig->origin = (struct origin){.host = host, .port = port, .authority = rig->authority};
+    unsigned char address[sizeof(struct in6_addr)];
+    rig->origin = (struct origin){
+        .literal =
+            inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1,
+        .host = host,
+        .port = port,
+        .authority = rig->authority,
+    };
     rig->spec = (struct call_spec){
         .id = "a",
         .upstream = &rig->upstream,

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <signal.h>
 
 #include "unit/carriers_rig.h"
@@ -82,6 +83,42 @@ static void a_new_connection_is_no_reason(void **state)
     start_rig(&rig, server, "GET");
     assert_int_equal(run(&rig), OUTCOME_CONNECTION_TERMINATED);
     assert_int_equal(atomic_load(&server->requests), 1);
+    script_stop(server);
+    rig_done(&rig);
+}
+
+/* Waits until a descriptor of this process has seen its other side close. */
+static void await_hang_up(void)
+{
+    enum { LAST = 64 };
+    struct pollfd all[LAST];
+    usec_t end = clock_now() + 5 * USEC_PER_SEC;
+    for (bool seen = false; !seen;) {
+        assert_true(clock_now() < end);
+        for (int i = 0; i < LAST; i++)
+            all[i] = (struct pollfd){.fd = i, .events = POLLRDHUP};
+        assert_true(poll(all, LAST, 100) >= 0);
+        for (int i = 3; i < LAST; i++)
+            seen |= (all[i].revents & POLLRDHUP) != 0;
+    }
+}
+
+/* An upstream that says nothing of it but closes with its reply: nobody may find the
+ * connection idle, not even in the turn in which the reply was read. */
+static void a_reply_with_the_end_behind_it(void **state)
+{
+    (void)state;
+    const struct script_step steps[] = {{OK, 0, SCRIPT_KEEP}, {OK, 0, SCRIPT_CLOSE}};
+    struct script_server *server = script_start(steps);
+    struct rig rig;
+    start_rig(&rig, server, "GET");
+    assert_int_equal(run(&rig), OUTCOME_REPLY);
+    assert_int_equal(rig_open_sockets(&rig), 1);
+    begin(&rig);
+    await_hang_up();
+    until_done(&rig, 2);
+    assert_int_equal(rig.outcome.code, OUTCOME_REPLY);
+    assert_int_equal(rig_open_sockets(&rig), 0);
     script_stop(server);
     rig_done(&rig);
 }
@@ -374,6 +411,7 @@ int main(void)
         cmocka_unit_test(what_is_sent_again),
         cmocka_unit_test(once_and_on_a_new_connection),
         cmocka_unit_test(a_new_connection_is_no_reason),
+        cmocka_unit_test(a_reply_with_the_end_behind_it),
         cmocka_unit_test(a_post_takes_fresh_connections),
         cmocka_unit_test(phases_are_told_in_order),
         cmocka_unit_test(a_request_in_many_sends),

@@ -40,7 +40,8 @@ static void rig_init(struct rig *rig, size_t count, unsigned short port)
     rig->config.in_flight = gauge_new();
     rig->upstream.in_flight = gauge_new();
     snprintf(rig->authority, sizeof rig->authority, "127.0.0.1:%u", (unsigned)port);
-    rig->origin = (struct origin){.host = "127.0.0.1", .port = port, .authority = rig->authority};
+    rig->origin = (struct origin){
+        .literal = true, .host = "127.0.0.1", .port = port, .authority = rig->authority};
     for (size_t i = 0; i < CALLS_MAX; i++) {
         rig->items[i].call = (struct call_spec){
             .id = "a",

@@ -21,6 +21,7 @@ static void expect_url(const char *text, const char *host, unsigned port, const 
         print_error("%s: %s\n", text, wrong);
     assert_null(wrong);
     assert_string_equal(url.origin.host, host);
+    assert_int_equal(url.origin.literal, !host[strspn(host, "0123456789.")] || strchr(host, ':'));
     assert_int_equal(url.origin.port, port);
     assert_string_equal(url.origin.authority, authority);
     assert_string_equal(url.target, target);
