@@ -133,6 +133,9 @@ def last_targets(results):
                  sum(one["failed"] for one in slices(rounds, GATHERD)), True)
     targets.at_most("10,000 in flight at 200 ms: added p50",
                     [one["p50"] / 1000 - LATE_MS for one in slices(rounds, GATHERD)], 5, " ms", 1)
+    targets.at_most("the same clients at a rate that all carry: added p50",
+                    [one["p50"] / 1000 - LATE_MS for one in
+                     slices(results["in_flight"]["paced"]["rounds"], GATHERD)], 5, " ms", 1)
     targets.at_most("10,000 in flight at 200 ms: memory per call",
                     [value / 1024 for value in bytes_per_call(results, GATHERD)], 6, " KB", 1)
     targets.at_most("10,000 in flight at 200 ms: CPU per call against nginx+Lua (cjson)",
@@ -161,6 +164,7 @@ def failures(results):
               for one in results["throughput"] + [results["mix"]]]
     places += [("large replies", results["large"]["rounds"]), ("one client", results["latency"]),
                ("10,000 in flight", results["in_flight"]["rounds"]),
+               ("paced", results["in_flight"]["paced"]["rounds"]),
                ("growth", results["growth_in_flight"]["rounds"]),
                ("growth", results["growth_width"]["rounds"])]
     for place, rounds in places:

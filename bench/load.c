@@ -1,6 +1,9 @@
 /*
- * A closed-loop HTTP load generator for the benchmark: N keep-alive connections, each
- * sends the next request when the reply to the last one is complete.
+ * An HTTP load generator for the benchmark: N keep-alive connections, each sends the next
+ * request when the reply to the last one is complete; or, with -R, when its turn comes at
+ * so many requests a second of all together. Then a latency begins when the request was
+ * due, also if it had to wait for the reply before it; a turn that comes while one waits
+ * already is skipped, and counted.
  *
  * Without -w everything from the first request to the last reply is counted: no request
  * is cut by an edge of the window. With -w the first milliseconds are a warm-up, and
@@ -14,7 +17,7 @@
  * something failed.
  *
  *   load -p PORT -t /path [-c connections] [-d ms] [-w ms] [-r ms] [-l bytes] [-n text]
- *        [-P pid,pid...]
+ *        [-R requests/s] [-P pid,pid...]
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,7 +42,9 @@ struct client {
     size_t len, cap;
     size_t head_len, total; /* total: 0 while unknown */
     bool chunked;
+    bool busy;
     uint64_t sent_at;
+    uint64_t owed; /* when the request was due that waits for a reply; 0: none does */
 };
 
 struct load {
@@ -52,12 +57,16 @@ struct load {
     size_t cpu_count;
     int epoll;
     uint64_t warm_ns, span_ns, ramp_ns;
+    uint64_t pace_ns; /* between two requests; 0: a closed loop */
+    uint64_t next_at; /* when the next is due */
+    size_t next_client;
     uint64_t window_from, window_to;
     bool counting, stopped;
     uint64_t cpu_from, cpu_used;
     uint64_t counted_from, counted_to;
     uint32_t *samples; /* tenths of a microsecond */
-    size_t sample_count, good, failed, open;
+    size_t sample_count, good, failed, open, skipped;
+    double sum;
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -96,11 +105,13 @@ static void stop_counting(struct load *load)
     load->counted_to = now_ns();
 }
 
-static void send_request(struct load *load, struct client *client)
+static void send_request(struct load *load, struct client *client, uint64_t due)
 {
     client->len = client->head_len = client->total = 0;
     client->chunked = false;
-    client->sent_at = now_ns();
+    client->busy = true;
+    client->sent_at = due;
+    client->owed = 0;
     if (send(client->fd, load->request, load->request_len, MSG_NOSIGNAL) !=
         (ssize_t)load->request_len) {
         perror("load: send");
@@ -121,13 +132,16 @@ static void open_client(struct load *load, struct client *client)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
     epoll_ctl(load->epoll, EPOLL_CTL_ADD, client->fd, &event);
     load->open++;
-    send_request(load, client);
+    if (load->pace_ns == 0)
+        send_request(load, client, now_ns());
 }
 
 static void close_client(struct load *load, struct client *client)
 {
     close(client->fd);
     client->fd = -1;
+    client->busy = false;
+    client->owed = 0;
     load->open--;
 }
 
@@ -169,11 +183,23 @@ static bool good_reply(const struct load *load, const struct client *client)
                                           strlen(load->refuse)) == NULL;
 }
 
+/* The client is idle again: at once in a closed loop, else if its turn has come already. */
+static void go_on(struct load *load, struct client *client, uint64_t now)
+{
+    client->busy = false;
+    if (load->pace_ns == 0)
+        send_request(load, client, now);
+    else if (client->owed != 0)
+        send_request(load, client, client->owed);
+}
+
 static void finish(struct load *load, struct client *client, bool good)
 {
     const uint64_t now = now_ns();
-    if (good && load->counting && load->sample_count < SAMPLES_MAX)
+    if (good && load->counting && load->sample_count < SAMPLES_MAX) {
         load->samples[load->sample_count++] = (uint32_t)((now - client->sent_at) / 100);
+        load->sum += (double)(now - client->sent_at) / 1e3;
+    }
     load->good += good && load->counting;
     load->failed += !good;
     if (!good || now >= load->window_to) {
@@ -181,8 +207,41 @@ static void finish(struct load *load, struct client *client, bool good)
         if (now < load->window_to)
             open_client(load, client);
     } else {
-        send_request(load, client);
+        go_on(load, client, now);
     }
+}
+
+/* Sends what is due; the clients take turns. After the end, closes those that rest. */
+static void keep_pace(struct load *load, struct client *clients, size_t count, uint64_t now)
+{
+    for (; load->next_at <= now && load->next_at < load->window_to;
+         load->next_at += load->pace_ns) {
+        struct client *client = &clients[load->next_client];
+        load->next_client = (load->next_client + 1) % count;
+        if (!client->busy)
+            send_request(load, client, load->next_at);
+        else if (client->owed == 0)
+            client->owed = load->next_at;
+        else
+            load->skipped += load->counting;
+    }
+    for (size_t i = 0; now >= load->window_to && i < count; i++)
+        if (!clients[i].busy && clients[i].fd >= 0)
+            close_client(load, &clients[i]);
+}
+
+static int wait_for_events(const struct load *load, struct epoll_event *events, int room,
+                           bool opening)
+{
+    if (load->pace_ns == 0 || opening)
+        return epoll_wait(load->epoll, events, room, opening ? 1 : 50);
+    const uint64_t now = now_ns();
+    uint64_t wait = load->next_at > now ? load->next_at - now : 0;
+    if (load->next_at >= load->window_to)
+        wait = 50 * 1000000u;
+    const struct timespec span = {.tv_sec = (time_t)(wait / 1000000000u),
+                                  .tv_nsec = (long)(wait % 1000000000u)};
+    return epoll_pwait2(load->epoll, events, room, &span, NULL);
 }
 
 static void receive(struct load *load, struct client *client)
@@ -223,9 +282,10 @@ static void report(struct load *load)
 {
     qsort(load->samples, load->sample_count, sizeof *load->samples, by_value);
     printf("{\"requests\":%zu,\"failed\":%zu,\"seconds\":%.6f,\"cpu\":%.9f,\"p50\":%.1f,"
-           "\"p99\":%.1f}\n",
+           "\"p99\":%.1f,\"mean\":%.1f,\"skipped\":%zu}\n",
            load->good, load->failed, (double)(load->counted_to - load->counted_from) / 1e9,
-           (double)load->cpu_used / 1e9, percentile(load, 50), percentile(load, 99));
+           (double)load->cpu_used / 1e9, percentile(load, 50), percentile(load, 99),
+           load->sample_count > 0 ? load->sum / (double)load->sample_count : 0.0, load->skipped);
 }
 
 /* Opens the clients whose time has come; returns how many are open or were. */
@@ -255,7 +315,11 @@ static void run(struct load *load, struct client *clients, size_t count)
             stop_counting(load);
         if (opened < count)
             opened = open_due(load, clients, opened, count, now - started);
-        const int ready = epoll_wait(load->epoll, events, 256, opened < count ? 1 : 50);
+        if (opened < count)
+            load->next_at = now_ns();
+        else if (load->pace_ns > 0)
+            keep_pace(load, clients, count, now);
+        const int ready = wait_for_events(load, events, 256, opened < count);
         for (int i = 0; i < ready; i++)
             receive(load, events[i].data.ptr);
         now = now_ns();
@@ -292,7 +356,7 @@ int main(int argc, char **argv)
     const char *target = "/";
     size_t connections = 16;
     int option;
-    while ((option = getopt(argc, argv, "p:t:c:d:w:r:l:n:P:")) != -1) {
+    while ((option = getopt(argc, argv, "p:t:c:d:w:r:R:l:n:P:")) != -1) {
         switch (option) {
         case 'p':
             load.address.sin_port = htons((uint16_t)strtoul(optarg, NULL, 10));
@@ -311,6 +375,9 @@ int main(int argc, char **argv)
             break;
         case 'r':
             load.ramp_ns = milliseconds(optarg);
+            break;
+        case 'R':
+            load.pace_ns = (uint64_t)(1e9 / strtod(optarg, NULL));
             break;
         case 'l':
             load.expected = strtoul(optarg, NULL, 10);

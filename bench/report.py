@@ -89,26 +89,53 @@ def latency_section(results):
                     f"{late['requests']} requests.", ""]
 
 
+def busy(taken):
+    return f"{median([s['cpu'] / s['seconds'] for s in taken]):.0%}"
+
+
+def late_columns(taken):
+    return [spread([s[figure] / 1000 - LATE_MS for s in taken], 1)
+            for figure in ("mean", "p50", "p99")]
+
+
 def in_flight_section(results):
     rounds = results["in_flight"]["rounds"]
     lines = [f"## {IN_FLIGHT_CALLS:,} calls in flight at {LATE_MS} ms", "",
              f"1000 clients with 10 calls each, after a warm-up; added is over the {LATE_MS} ms of "
              "the upstream. Memory is the proportional set size in the middle of the window; per "
              "call, what it exceeds the idle process by. Socket buffers are the kernel's and not "
-             "in it.", "",
-             *head("program", "requests/s", "CPU us/call", "ratio to nginx+Lua (cjson)",
-                   "added p50 ms", "added p99 ms", "memory MB", "KB per call",
+             "in it. Busy is the share of one core that the program got. In a closed loop the mean "
+             "follows from the requests a second (1000 clients / rate); a median far below it "
+             "means that some clients wait for the others.", "",
+             *head("program", "requests/s", "CPU us/call", "ratio to nginx+Lua (cjson)", "busy",
+                   "added mean ms", "added p50 ms", "added p99 ms", "memory MB", "KB per call",
                    "connections opened in warm-ups and windows", "failed")]
     for name in results["in_flight"]["idle"]:
         taken = slices(rounds, name)
         lines.append(row([
             name, f"{median([rate(s) for s in taken]):.0f}", spread([cost(s) for s in taken], 1),
-            spread(ratios(rounds, name, BASE)),
-            spread([s["p50"] / 1000 - LATE_MS for s in taken], 1),
-            spread([s["p99"] / 1000 - LATE_MS for s in taken], 1),
+            spread(ratios(rounds, name, BASE)), busy(taken), *late_columns(taken),
             f"{median([s['memory'] for s in taken]) / 2**20:.1f}",
             spread([value / 1024 for value in bytes_per_call(results, name)], 1),
             results["in_flight"]["opened"][name], sum(s["failed"] for s in taken)]))
+    return lines + ["", *paced_section(results)]
+
+
+def paced_section(results):
+    paced = results["in_flight"]["paced"]
+    lines = ["### The same clients at a rate that every program carries", "",
+             f"{paced['rate']} requests a second, {paced['share']:.0%} of what the slowest carried in the "
+             f"closed loop: about {paced['rate'] * 10 * LATE_MS // 1000:,} calls in flight. A "
+             "latency begins when the request was due; a client whose reply is so late that two "
+             "requests would wait for it skips one.", "",
+             *head("program", "requests/s", "CPU us/call", "ratio to nginx+Lua (cjson)", "busy",
+                   "added mean ms", "added p50 ms", "added p99 ms", "skipped", "failed")]
+    for name in results["in_flight"]["idle"]:
+        taken = slices(paced["rounds"], name)
+        lines.append(row([
+            name, f"{median([rate(s) for s in taken]):.0f}", spread([cost(s) for s in taken], 1),
+            spread(ratios(paced["rounds"], name, BASE)), busy(taken), *late_columns(taken),
+            sum(s["skipped"] for s in taken), sum(s["failed"] for s in taken)]))
     return lines + [""]
 
 

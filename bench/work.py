@@ -7,6 +7,7 @@ report.py turns them into ratios and words.
 import http.client
 import json
 import random
+import statistics
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ CLIENTS = {("small", 1): 64, ("small", 3): 64, ("small", 10): 32, ("small", 30):
            ("small", 100): 8, ("9k", 3): 16, ("93k", 3): 16, ("tls", 10): 16, ("mix", 10): 32}
 IN_FLIGHT = (10, 100, 1000, 5000, 10000, 20000)
 SPARE_DESCRIPTORS = 1000
+PACE = 0.4  # of what the slowest program carries in the closed loop: other work shares the CPUs
 SAME_CALLS = {1: 120, 3: 40, 10: 12, 30: 4, 100: 1}  # clients by width: about 100 calls in flight
 
 
@@ -84,10 +86,10 @@ class Bench:
         self.stage, self.effort = stage, effort
         self.load = str(stage.build / "bench" / "load")
 
-    def command(self, program, path, clients, milliseconds, warm=0, ramp=0):
+    def command(self, program, path, clients, milliseconds, warm=0, ramp=0, rate=0):
         pids = ",".join(map(str, program.pids()[:16]))
         return [self.load, "-p", program.port, "-t", path, "-c", clients, "-d", milliseconds,
-                "-w", warm, "-r", ramp, "-l", program.lengths[path], "-n", "null", "-P", pids]
+                "-w", warm, "-r", ramp, *(["-R", rate] if rate else []), "-l", program.lengths[path], "-n", "null", "-P", pids]
 
     def slice(self, program, work, width, clients, milliseconds, **options):
         """One slice; its memory is read in the middle of a window, or at the end."""
@@ -176,24 +178,34 @@ class Bench:
         check_replies(program, [(work, width)])
         return program
 
-    def long_slice(self, program, clients, warm):
-        return self.slice(program, "late200", 10, clients, self.effort.window, warm=warm, ramp=200)
+    def long_slice(self, program, clients, warm, rate=0):
+        return self.slice(program, "late200", 10, clients, self.effort.window, warm=warm, ramp=200,
+                          rate=rate)
+
+    def long_rounds(self, programs, rate=0):
+        return [{p.name: self.long_slice(p, 1000, self.effort.warm, rate)
+                 for p in random.sample(programs, len(programs))}
+                for _ in range(self.effort.long_rounds)]
 
     def in_flight(self):
-        """1000 clients with ten calls of 200 ms each, after a warm-up with as many."""
+        """1000 clients with ten calls of 200 ms each, after a warm-up with as many: in a closed
+        loop, and then at a rate that every program carries."""
         say("10,000 calls in flight")
         programs = [self.fresh(name, "late200", 10) for name in (GATHERD, BASE, FLOOR)]
         idle = {program.name: program.memory() for program in programs}
         for program in programs:
             self.long_slice(program, 1000, self.effort.warm)
         before = {program.name: opened(program) for program in programs}
-        rounds = [{p.name: self.long_slice(p, 1000, self.effort.warm)
-                   for p in random.sample(programs, len(programs))}
-                  for _ in range(self.effort.long_rounds)]
+        rounds = self.long_rounds(programs)
+        slowest = min(statistics.median(one[p.name]["requests"] / one[p.name]["seconds"]
+                                        for one in rounds) for p in programs)
+        rate = round(slowest * PACE)
+        say(f"the same at {rate} requests a second")
+        paced = {"rate": rate, "share": PACE, "rounds": self.long_rounds(programs, rate)}
         more = {p.name: opened(p) - before[p.name] - 1 for p in programs}
         for program in programs:
             self.stage.stop(program)
-        return {"idle": idle, "rounds": rounds, "opened": more}
+        return {"idle": idle, "rounds": rounds, "paced": paced, "opened": more}
 
     def growth_in_flight(self):
         """gatherd by calls in flight: a process for each step, the steps interleaved."""

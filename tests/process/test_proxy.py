@@ -48,6 +48,17 @@ def test_plain_upstream(gatherd, serve):  # noqa: F811
     assert len({line[0] for line in up.seen()}) == 1
 
 
+def test_the_environment_changes_nothing(gatherd, serve):  # noqa: F811
+    """Neither another proxy there nor an exception from it."""
+    up = serve(servers.Nginx)
+    dead = f"http://127.0.0.1:{harness.closed_port()}"
+    with ConnectProxy() as proxy:
+        daemon = gatherd(config(up.url, f"http://{proxy.host}"),
+                         env={"no_proxy": "*", "http_proxy": dead, "all_proxy": dead})
+        assert daemon.batch([call("n", "/1.json")], **MERGED).json() == {"n": {"number": 1}}
+        assert len(proxy.heads) == 1
+
+
 def test_many_at_once(gatherd, serve):  # noqa: F811
     """Twenty calls, cold, and a large body; then on the kept connections."""
     up = serve(servers.Nginx)
