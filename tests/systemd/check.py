@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import checks  # noqa: E402
-from machine import Machine, wait_until  # noqa: E402
+from machine import Machine  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
@@ -69,7 +70,7 @@ class Service:
     def start_upstream(self):
         """The benchmark's upstream, on the machine's network."""
         binary = WORK / "upstream"
-        subprocess.run(["cc", "-O2", "-o", str(binary), str(ROOT / "bench/upstream.c")], check=True)
+        subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", str(binary), str(ROOT / "bench/upstream.c")], check=True)
         self.upstream = self.machine.outside(str(binary), "9000")
 
     def configure(self, text):
@@ -99,18 +100,14 @@ class Service:
     def pid(self):
         """The main process as numbered outside."""
         inside = self.show("MainPID")
-        for line in self.machine.run("grep", "-H", "^NSpid:", f"/proc/{inside}/status").stdout.split("\n"):
-            if line:
-                break
+        namespace = os.stat(f"/proc/{self.machine.pid}/ns/pid").st_ino
         for folder in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                fields = [row.split() for row in (folder / "status").read_text().split("\n")
-                          if row.startswith("NSpid:")]
-                same = os.stat(folder / "ns/pid").st_ino == os.stat(f"/proc/{self.machine.pid}/ns/pid").st_ino
-            except OSError:
-                continue
-            if same and fields and fields[0][-1] == inside:
-                return int(folder.name)
+                numbers = re.search(r"^NSpid:(.*)$", (folder / "status").read_text(), re.M)[1].split()
+                if numbers[-1] == inside and os.stat(folder / "ns/pid").st_ino == namespace:
+                    return int(folder.name)
+            except FileNotFoundError:
+                continue  # it has just ended
         raise AssertionError(f"no process {inside}")
 
     def fetch(self, target="/two", address=("--url", "http://127.0.0.1:8080")):

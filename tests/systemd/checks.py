@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG_EVENTS = ROOT / "daemon/events.h"
 EXPOSURE_MAX = 1.2
 DYNAMIC_UIDS = range(61184, 65520)
-PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+PTRACE_SEIZE, PTRACE_INTERRUPT, WAIT_THREAD = 0x4206, 0x4207, 0x40000000
 
 
 def event(name):
@@ -204,12 +204,12 @@ def loaded(service, action, pause):
 def reload_under_load(service):
     """Reload by SIGHUP under load."""
     service.systemctl("start")
-    return loaded(service, lambda _: service.systemctl("reload"), 0.5)
+    return loaded(service, lambda _: service.systemctl("reload"), 0.2)
 
 
 def restart_under_load(service):
     """Restart through the socket under load."""
-    return loaded(service, lambda _: service.systemctl("restart"), 1.0)
+    return loaded(service, lambda _: service.systemctl("restart"), 0.3)
 
 
 def upgrade_under_load(service):
@@ -229,7 +229,7 @@ def upgrade_under_load(service):
         service.systemctl("restart")
         seen.add(os.stat(f"/proc/{service.pid()}/exe").st_size)
 
-    report = loaded(service, upgrade, 1.0)
+    report = loaded(service, upgrade, 0.3)
     service.machine.copy(original, "/usr/bin/gatherd")
     service.systemctl("restart")
     assert len(seen) >= 5
@@ -291,7 +291,7 @@ def hung_worker(service):
 def is_dead(pid, thread):
     """Whether the process has gone; a traced thread's end has to be taken by the tracer."""
     try:
-        os.waitpid(int(thread), os.WNOHANG | 0x40000000)
+        os.waitpid(int(thread), os.WNOHANG | WAIT_THREAD)
     except ChildProcessError:
         pass
     return not pathlib.Path(f"/proc/{pid}").exists()
