@@ -180,7 +180,8 @@ def run_checks(service, only):
             continue
         try:
             rows.append((title, True, function(service)))
-        except (AssertionError, subprocess.SubprocessError, OSError, ValueError) as error:
+        except (AssertionError, subprocess.SubprocessError, OSError, ValueError,
+                LookupError, TypeError) as error:
             rows.append((title, False, f"{type(error).__name__}: {error}"))
         print(f"  {'ok' if rows[-1][1] else 'FAIL'} {title}", file=sys.stderr, flush=True)
     return rows

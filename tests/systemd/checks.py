@@ -96,7 +96,13 @@ def reload_broken(service):
 
 def journal_fields(service):
     """Lifecycle events in the journal have fields."""
+    from check import GOOD
     seen = []
+    service.systemctl("reload")
+    service.configure(GOOD + "nonsense: 1\n")
+    os.kill(service.pid(), signal.SIGHUP)
+    wait_until(lambda: service.journal(f"MESSAGE_ID={event('RELOAD_FAILED')}"), "the refusal")
+    service.configure(GOOD)
     for name in ("READY", "RELOADED", "RELOAD_FAILED"):
         entry = service.journal(f"MESSAGE_ID={event(name)}")[-1]
         assert entry["SYSLOG_IDENTIFIER"] == "gatherd" and entry["_TRANSPORT"] == "journal"
@@ -106,16 +112,25 @@ def journal_fields(service):
 
 
 def journal_hangs(service):
-    """A journal that hangs stops nobody."""
-    inside = service.machine.show("systemd-journald.service", "MainPID")
-    service.machine.run("kill", "-STOP", inside)
+    """A journal that hangs costs lines and stops nobody."""
+    from check import GOOD
+    journald, pid = service.machine.show("systemd-journald.service", "MainPID"), service.pid()
+    service.configure(GOOD + "".join(f"unknown{number}: 1\n" for number in range(19)))
+    service.machine.run("kill", "-STOP", journald)
+    longest = 0.0
     try:
-        for _ in range(20):
-            service.machine.run("systemctl", "kill", "--signal=HUP", "gatherd.service")
+        for _ in range(60):
+            os.kill(pid, signal.SIGHUP)
+            began = time.monotonic()
             assert service.serves()
+            longest = max(longest, time.monotonic() - began)
     finally:
-        service.machine.run("kill", "-CONT", inside)
-    return "20 reloads and requests while journald was stopped"
+        service.machine.run("kill", "-CONT", journald)
+        service.configure(GOOD)
+    service.systemctl("reload")
+    wait_until(lambda: any("LINES_LOST" in entry for entry in service.journal()), "the count")
+    lost = sum(int(entry.get("LINES_LOST", 0)) for entry in service.journal())
+    return f"{lost} lines lost and counted; the longest of 60 requests took {longest * 1000:.0f} ms"
 
 
 def credentials(service):
