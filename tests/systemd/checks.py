@@ -251,6 +251,11 @@ def upgrade_under_load(service):
     return f"{len(seen)} binaries: {report}"
 
 
+def package_under_load(service):
+    """The package installed again under load."""
+    return loaded(service, lambda _: service.install_package(), 0.3)
+
+
 def affinity(service):
     """workers: auto follows the CPU affinity."""
     service.drop_in("affinity", "[Service]\nCPUAffinity=0\n")
@@ -330,3 +335,4 @@ ALL = [starts, security, user, status, reload_good, reload_broken, journal_field
        credentials, named_sockets, without_sockets, on_demand, reload_under_load,
        restart_under_load, upgrade_under_load, affinity, stop_in_drain, hung_worker,
        stopped_process]
+OF_PACKAGES = [package_under_load]  # where there is one
