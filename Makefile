@@ -1,5 +1,5 @@
 # gatherd: see README.md. Targets: deps all demo test lint check-asan check-tsan
-# fuzz bench format docs install uninstall dist deb rpm clean
+# check-systemd fuzz bench format docs install uninstall dist deb rpm clean
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
@@ -90,7 +90,7 @@ demo: deps-demo
 
 PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
 
-.PHONY: test check-unit check-process lint check-asan check-tsan fuzz
+.PHONY: test check-unit check-process check-systemd lint check-asan check-tsan fuzz
 test: deps-test
 	@$(MAKE) all
 	@$(MAKE) lint
@@ -107,6 +107,15 @@ check-unit: $(UNIT_TESTS)
 
 check-process: $(BUILD)/gatherd
 	@GATHERD=$(abspath $(BUILD)/gatherd) $(PYTEST) tests/process
+
+# Under a real systemd, in a Debian tree that boots in namespaces: needs root, so it is
+# not part of `make test`. TREE= is a pristine Debian tree to copy (without it debootstrap
+# makes one); DEB= is a package to install.
+SYSTEMD_TREE := $(BUILD)/systemd/tree
+check-systemd: $(BUILD)/gatherd
+	@test -d $(SYSTEMD_TREE) || tests/systemd/tree.sh $(SYSTEMD_TREE) $(TREE)
+	@BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/systemd/check.py $(if $(DEB),--deb $(DEB)) \
+		$(if $(ONLY),--only "$(ONLY)") $(if $(REQUESTS),--requests $(REQUESTS))
 
 check-asan: export ASAN_OPTIONS = detect_leaks=1:detect_stack_use_after_return=1
 check-asan: deps-test

@@ -56,7 +56,7 @@ struct config {
     const char *workers_text, *file;
     const struct node *root; /* what was read; NULL: the defaults */
     uint64_t workers;        /* 0: auto */
-    usec_t drain;
+    usec_t drain, drain_idle;
     int log_level; /* index into "error|warning|info|debug" */
     struct limits limits;
     struct stream_options stream;

@@ -32,7 +32,6 @@
 
 enum { LAST_WORDS_MAX = 4096 };
 
-#define DRAIN_GRACE (100 * USEC_PER_MSEC) /* for a request that is already on its way */
 #define LINGER_TIME (2 * USEC_PER_SEC)
 
 /* For a client that has closed its side: for requests that are read already, and for
@@ -150,7 +149,7 @@ static usec_t phase_time(const struct connection *connection)
     const struct limits *limits = &front->config->limits;
     switch (connection->phase) {
     case CONNECTION_FRESH:
-        return front->draining ? DRAIN_GRACE : limits->header_time;
+        return front->draining ? front->config->drain_idle : limits->header_time;
     case CONNECTION_HEAD:
         return limits->header_time;
     case CONNECTION_BODY:
@@ -158,7 +157,7 @@ static usec_t phase_time(const struct connection *connection)
     case CONNECTION_REPLY:
         return limits->send_time;
     case CONNECTION_IDLE:
-        return front->draining ? DRAIN_GRACE : limits->idle_time;
+        return front->draining ? front->config->drain_idle : limits->idle_time;
     case CONNECTION_LINGER:
         return LINGER_TIME;
     case CONNECTION_WORK:

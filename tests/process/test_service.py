@@ -328,6 +328,25 @@ def test_a_request_at_the_idle_deadline_is_answered(gatherd):
         assert connection.receive().status == 404
 
 
+@pytest.mark.parametrize("wait", [0, 800])
+def test_how_long_idle_connections_are_kept_when_stopping(gatherd, wait):
+    """drainIdle: what comes within it is answered, and is the last on its connection."""
+    daemon = gatherd(PLAIN + f"drainIdle: {wait}ms\n")
+    with daemon.connect() as late, daemon.connect() as idle:
+        for connection in (late, idle):
+            connection.request("GET", "/nothing")
+            assert connection.receive().header("Connection") is None
+        began = time.monotonic()
+        daemon.signal(signal.SIGTERM)
+        daemon.wait_log("stopping")
+        if wait:
+            late.request("GET", "/nothing")
+            assert late.receive().header("Connection") == "close"
+        assert idle.closed() and time.monotonic() - began >= wait / 1000
+    assert daemon.wait() == 0
+    daemon.stop()
+
+
 # CPUs.
 
 def test_workers_follow_the_affinity(tmp_path, fill):

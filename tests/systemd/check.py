@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import checks  # noqa: E402
-from machine import Machine, wait_until  # noqa: E402
+from machine import Machine  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
@@ -57,7 +58,7 @@ class Service:
         """Puts gatherd into the machine."""
         if self.deb:
             (self.machine.root / "tmp/gatherd.deb").write_bytes(pathlib.Path(self.deb).read_bytes())
-            self.machine.run("dpkg", "--install", "--force-confold", "/tmp/gatherd.deb")
+            self.install_package()
         else:
             subprocess.run(["make", "-s", "-C", str(ROOT), f"BUILD={BUILD}", "install", "PREFIX=/usr",
                             "UNITDIR=/usr/lib/systemd/system", f"DESTDIR={self.machine.root}"],
@@ -66,10 +67,15 @@ class Service:
         self.machine.run("systemctl", "daemon-reload")
         self.machine.run("systemctl", "stop", "gatherd.service", check=False)
 
+    def install_package(self):
+        """dpkg, which keeps the configuration."""
+        self.machine.run("systemctl", "reset-failed", "gatherd.service", check=False)
+        self.machine.run("dpkg", "--install", "--force-confold", "/tmp/gatherd.deb")
+
     def start_upstream(self):
         """The benchmark's upstream, on the machine's network."""
         binary = WORK / "upstream"
-        subprocess.run(["cc", "-O2", "-o", str(binary), str(ROOT / "bench/upstream.c")], check=True)
+        subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", str(binary), str(ROOT / "bench/upstream.c")], check=True)
         self.upstream = self.machine.outside(str(binary), "9000")
 
     def configure(self, text):
@@ -99,18 +105,14 @@ class Service:
     def pid(self):
         """The main process as numbered outside."""
         inside = self.show("MainPID")
-        for line in self.machine.run("grep", "-H", "^NSpid:", f"/proc/{inside}/status").stdout.split("\n"):
-            if line:
-                break
+        namespace = os.stat(f"/proc/{self.machine.pid}/ns/pid").st_ino
         for folder in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                fields = [row.split() for row in (folder / "status").read_text().split("\n")
-                          if row.startswith("NSpid:")]
-                same = os.stat(folder / "ns/pid").st_ino == os.stat(f"/proc/{self.machine.pid}/ns/pid").st_ino
-            except OSError:
-                continue
-            if same and fields and fields[0][-1] == inside:
-                return int(folder.name)
+                numbers = re.search(r"^NSpid:(.*)$", (folder / "status").read_text(), re.M)[1].split()
+                if numbers[-1] == inside and os.stat(folder / "ns/pid").st_ino == namespace:
+                    return int(folder.name)
+            except FileNotFoundError:
+                continue  # it has just ended
         raise AssertionError(f"no process {inside}")
 
     def fetch(self, target="/two", address=("--url", "http://127.0.0.1:8080")):
@@ -177,13 +179,14 @@ def table(rows):
 def run_checks(service, only):
     """All checks in order; a failure ends that check and not the others."""
     rows = []
-    for function in checks.ALL:
+    for function in checks.ALL + (checks.OF_PACKAGES if service.deb else []):
         title = function.__doc__.strip().split("\n")[0].rstrip(".")
         if only and only not in title and function is not checks.starts:
             continue
         try:
             rows.append((title, True, function(service)))
-        except (AssertionError, subprocess.SubprocessError, OSError, ValueError) as error:
+        except (AssertionError, subprocess.SubprocessError, OSError, ValueError,
+                LookupError, TypeError) as error:
             rows.append((title, False, f"{type(error).__name__}: {error}"))
         print(f"  {'ok' if rows[-1][1] else 'FAIL'} {title}", file=sys.stderr, flush=True)
     return rows

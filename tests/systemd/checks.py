@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG_EVENTS = ROOT / "daemon/events.h"
 EXPOSURE_MAX = 1.2
 DYNAMIC_UIDS = range(61184, 65520)
-PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+PTRACE_SEIZE, PTRACE_INTERRUPT, WAIT_THREAD = 0x4206, 0x4207, 0x40000000
 
 
 def event(name):
@@ -96,7 +96,13 @@ def reload_broken(service):
 
 def journal_fields(service):
     """Lifecycle events in the journal have fields."""
+    from check import GOOD
     seen = []
+    service.systemctl("reload")
+    service.configure(GOOD + "nonsense: 1\n")
+    os.kill(service.pid(), signal.SIGHUP)
+    wait_until(lambda: service.journal(f"MESSAGE_ID={event('RELOAD_FAILED')}"), "the refusal")
+    service.configure(GOOD)
     for name in ("READY", "RELOADED", "RELOAD_FAILED"):
         entry = service.journal(f"MESSAGE_ID={event(name)}")[-1]
         assert entry["SYSLOG_IDENTIFIER"] == "gatherd" and entry["_TRANSPORT"] == "journal"
@@ -106,16 +112,25 @@ def journal_fields(service):
 
 
 def journal_hangs(service):
-    """A journal that hangs stops nobody."""
-    inside = service.machine.show("systemd-journald.service", "MainPID")
-    service.machine.run("kill", "-STOP", inside)
+    """A journal that hangs costs lines and stops nobody."""
+    from check import GOOD
+    journald, pid = service.machine.show("systemd-journald.service", "MainPID"), service.pid()
+    service.configure(GOOD + "".join(f"unknown{number}: 1\n" for number in range(19)))
+    service.machine.run("kill", "-STOP", journald)
+    longest = 0.0
     try:
-        for _ in range(20):
-            service.machine.run("systemctl", "kill", "--signal=HUP", "gatherd.service")
+        for _ in range(60):
+            os.kill(pid, signal.SIGHUP)
+            began = time.monotonic()
             assert service.serves()
+            longest = max(longest, time.monotonic() - began)
     finally:
-        service.machine.run("kill", "-CONT", inside)
-    return "20 reloads and requests while journald was stopped"
+        service.machine.run("kill", "-CONT", journald)
+        service.configure(GOOD)
+    service.systemctl("reload")
+    wait_until(lambda: any("LINES_LOST" in entry for entry in service.journal()), "the count")
+    lost = sum(int(entry.get("LINES_LOST", 0)) for entry in service.journal())
+    return f"{lost} lines lost and counted; the longest of 60 requests took {longest * 1000:.0f} ms"
 
 
 def credentials(service):
@@ -204,12 +219,12 @@ def loaded(service, action, pause):
 def reload_under_load(service):
     """Reload by SIGHUP under load."""
     service.systemctl("start")
-    return loaded(service, lambda _: service.systemctl("reload"), 0.5)
+    return loaded(service, lambda _: service.systemctl("reload"), 0.2)
 
 
 def restart_under_load(service):
     """Restart through the socket under load."""
-    return loaded(service, lambda _: service.systemctl("restart"), 1.0)
+    return loaded(service, lambda _: service.systemctl("restart"), 0.3)
 
 
 def upgrade_under_load(service):
@@ -229,11 +244,16 @@ def upgrade_under_load(service):
         service.systemctl("restart")
         seen.add(os.stat(f"/proc/{service.pid()}/exe").st_size)
 
-    report = loaded(service, upgrade, 1.0)
+    report = loaded(service, upgrade, 0.3)
     service.machine.copy(original, "/usr/bin/gatherd")
     service.systemctl("restart")
     assert len(seen) >= 5
     return f"{len(seen)} binaries: {report}"
+
+
+def package_under_load(service):
+    """The package installed again under load."""
+    return loaded(service, lambda _: service.install_package(), 0.3)
 
 
 def affinity(service):
@@ -291,7 +311,7 @@ def hung_worker(service):
 def is_dead(pid, thread):
     """Whether the process has gone; a traced thread's end has to be taken by the tracer."""
     try:
-        os.waitpid(int(thread), os.WNOHANG | 0x40000000)
+        os.waitpid(int(thread), os.WNOHANG | WAIT_THREAD)
     except ChildProcessError:
         pass
     return not pathlib.Path(f"/proc/{pid}").exists()
@@ -315,3 +335,4 @@ ALL = [starts, security, user, status, reload_good, reload_broken, journal_field
        credentials, named_sockets, without_sockets, on_demand, reload_under_load,
        restart_under_load, upgrade_under_load, affinity, stop_in_drain, hung_worker,
        stopped_process]
+OF_PACKAGES = [package_under_load]  # where there is one
