@@ -158,6 +158,11 @@ bench-carriers: $(LIBRARY)
 	$(QUIET)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $(BUILD)/carrier_bench bench/carrier_bench.c $(LIBRARY) $(LIBS)
 	$(QUIET)$(BUILD)/carrier_bench
 
+# From an upstream's last byte to the line at a client that reads a stream.
+.PHONY: bench-stream
+bench-stream: $(BUILD)/gatherd
+	@GATHERD=$(abspath $(BUILD)/gatherd) $(PYTHON) bench/stream_latency.py
+
 # --- Habits ----------------------------------------------------------------------
 
 .PHONY: format docs

@@ -9,6 +9,7 @@ import time
 import client
 import harness
 import pytest
+import servers
 from streams import EVENTS, NDJSON, Stream, events_of
 
 CONFIG = """
@@ -231,3 +232,30 @@ def test_many_streams_at_once(gatherd, gated):
         assert done == [10] * 6
         stuck.head()
         assert json.loads(stuck.rest().splitlines()[-1])["summary"]["ok"] == 2
+
+
+def test_http2_is_read_on(gatherd, tmp_path):
+    """Calls over HTTP/2 share a connection, so none of them stops: all arrives, others are served."""
+    sizes = {f"{number}.json": big(number, 2 * MIB) for number in range(4)}
+    (tmp_path / "root").mkdir()
+    for name, body in sizes.items():
+        (tmp_path / "root" / name).write_bytes(body)
+    (tmp_path / "root" / "small.json").write_bytes(b'"small"')
+    (tmp_path / "server").mkdir()
+    server = servers.Nghttpd(tmp_path / "server", tmp_path / "root")
+    try:
+        daemon = gatherd('upstreams: { two: { url: "%s", http: 2, timeout: 60s } }\n' % server.url)
+        requests = [{"id": name[0], "upstream": "two", "url": "/" + name} for name in sizes]
+        with Stream(daemon, requests, NDJSON, slow_client(daemon), timeout="60s") as stream:
+            wait_first_byte(stream, b'{"id":')
+            reply = daemon.batch([{"id": "a", "upstream": "two", "url": "/small.json"}],
+                                 merge="keyed")
+            assert reply.json() == {"a": "small"}
+            stream.head()
+            lines = stream.rest().splitlines()
+            assert json.loads(lines[-1])["summary"]["ok"] == 4
+            for line in lines[:-1]:
+                body = sizes[line.split(b'"')[3].decode() + ".json"]
+                assert line.endswith(b',"body":' + body + b"}")
+    finally:
+        server.stop()

@@ -281,6 +281,149 @@ static void cancelled_before_anything_was_sent(void **state)
     rig_done(&rig);
 }
 
+/* ---- streams ---- */
+
+struct told {
+    struct rig *rig;
+    unsigned parts, ends, ok, failed, skipped;
+    size_t last; /* told of */
+};
+
+static void part_done(void *ctx, const struct job *job, size_t index)
+{
+    struct told *told = ctx;
+    assert_int_equal(told->ends, 0);
+    assert_int_not_equal(job->parts[index].state, PART_WAITING);
+    if (job->parts[index].state == PART_OK)
+        assert_string_equal(job->parts[index].outcome.body, "{\"x\":1}");
+    told->last = index;
+    told->parts++;
+}
+
+static void all_done(void *ctx, const struct job *job)
+{
+    struct told *told = ctx;
+    assert_int_equal(told->parts, job->count);
+    for (size_t i = 0; i < job->count; i++)
+        assert_null(job->parts[i].outcome.body); /* dropped once it was told */
+    told->ok = (unsigned)job->ok;
+    told->failed = (unsigned)job->failed;
+    told->skipped = (unsigned)job->skipped;
+    told->ends++;
+}
+
+static void not_refused(void *ctx, struct answer *answer)
+{
+    (void)ctx;
+    answer_free(answer);
+    fail();
+}
+
+static struct fanout *begin_stream(struct rig *rig, struct told *told, const char *path)
+{
+    static const struct fanout_parts parts = {.part_done = part_done, .all_done = all_done};
+    struct arena *arena = arena_new();
+    struct inbound *inbound = arena_alloc(arena, sizeof *inbound);
+    *told = (struct told){.rig = rig};
+    inbound->method = "GET";
+    inbound->target = arena_string(arena, path);
+    inbound->query = "";
+    inbound->deadline = USEC_NEVER;
+    inbound->route = routes_find(rig->config->routes, "GET", inbound->target, strlen(path));
+    return fanout_start_stream(&rig->engine, rig->config, &inbound->route.endpoint->batch, inbound,
+                               arena, not_refused, &parts, told);
+}
+
+static void a_stream_is_told_of_every_part(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        unsigned ok, failed, skipped;
+    } rows[] = {{"/two", 2, 0, 0}, {"/fails", 0, 1, 1}, {"/slow", 1, 1, 0}, {"/partial", 1, 1, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rig rig;
+        struct told told;
+        rig_init(&rig);
+        assert_non_null(begin_stream(&rig, &told, rows[i].path));
+        dispatch_rig_until(&rig.base, &told.ends, 1);
+        assert_int_equal(told.parts, 2);
+        assert_int_equal(told.ok, rows[i].ok);
+        assert_int_equal(told.failed, rows[i].failed);
+        assert_int_equal(told.skipped, rows[i].skipped);
+        rig_done(&rig);
+    }
+}
+
+static void a_cancelled_stream_is_told_nothing(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct told told;
+    rig_init(&rig);
+    struct fanout *fanout = begin_stream(&rig, &told, "/never");
+    dispatch_rig_until_seen(&rig.base, &rig.silent->requests, 1);
+    fanout_pause(fanout, true);
+    fanout_cancel(fanout);
+    assert_true(script_reached(&rig.silent->closed, 1));
+    until_idle(&rig);
+    assert_int_equal(told.parts + told.ends, 0);
+    rig_done(&rig);
+}
+
+/* A first run leaves idle connections, so that both new and kept ones are paused. */
+static void paused_it_reads_nothing(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct told told;
+    rig_init(&rig);
+    for (int round = 0; round < 2; round++) {
+        unsigned before = atomic_load(&rig.good->requests);
+        struct fanout *fanout = begin_stream(&rig, &told, "/two");
+        fanout_pause(fanout, true);
+        dispatch_rig_until_seen(&rig.base, &rig.good->requests, before + 2);
+        usec_t end = clock_now() + 50 * USEC_PER_MSEC;
+        while (clock_now() < end)
+            dispatch_rig_turn(&rig.base);
+        assert_int_equal(told.parts, 0);
+        fanout_pause(fanout, false);
+        dispatch_rig_until(&rig.base, &told.ends, 1);
+        assert_int_equal(told.ok, 2);
+    }
+    rig_done(&rig);
+}
+
+static void paused_with_its_children(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    begin(&rig, "/outer-outer");
+    fanout_pause(rig.fanout, true);
+    dispatch_rig_until_seen(&rig.base, &rig.good->requests, 3);
+    usec_t end = clock_now() + 50 * USEC_PER_MSEC;
+    while (clock_now() < end)
+        dispatch_rig_turn(&rig.base);
+    assert_int_equal(rig.done, 0);
+    fanout_pause(rig.fanout, false);
+    expect(&rig, 200, "{\"o\":{\"in\":{\"a\":{\"x\":1},\"b\":{\"x\":1}},\"c\":{\"x\":1}}}");
+    rig_done(&rig);
+}
+
+static void paused_its_deadline_runs(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct told told;
+    rig_init(&rig);
+    struct fanout *fanout = begin_stream(&rig, &told, "/slow");
+    fanout_pause(fanout, true);
+    dispatch_rig_until(&rig.base, &told.ends, 1);
+    assert_int_equal(told.failed, 2);
+    rig_done(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +438,11 @@ int main(void)
         cmocka_unit_test(a_failure_cancels_children),
         cmocka_unit_test(cancelled_by_the_client),
         cmocka_unit_test(cancelled_before_anything_was_sent),
+        cmocka_unit_test(a_stream_is_told_of_every_part),
+        cmocka_unit_test(a_cancelled_stream_is_told_nothing),
+        cmocka_unit_test(paused_it_reads_nothing),
+        cmocka_unit_test(paused_with_its_children),
+        cmocka_unit_test(paused_its_deadline_runs),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

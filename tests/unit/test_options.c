@@ -128,6 +128,7 @@ static void has_the_documented_defaults(void **state)
     assert_int_equal(limits->request_body, 1 << 20);
     assert_int_equal(limits->request_header, 16 << 10);
     assert_int_equal(limits->merged, 32 << 20);
+    assert_int_equal(limits->client_buffer, 256 << 10);
     assert_int_equal(limits->idle_time, 60 * USEC_PER_SEC);
     const struct upstream *upstream = read_as(fixture, SECTION_UPSTREAM, "url: x", false);
     assert_false(faults_any(&fixture->faults));

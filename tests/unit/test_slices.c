@@ -465,6 +465,83 @@ static void stopping_while_slices_travel(void **state)
     script_stop(server);
 }
 
+/* ---- pauses ---- */
+
+static void pause_all(struct rig *rig, bool paused)
+{
+    for (size_t i = 0; i < rig->plan.count; i++)
+        if (rig->calls[i])
+            dispatch_pause(rig->workers[0].dispatch, rig->calls[i], paused);
+}
+
+static void turn_for(struct rig *rig, usec_t span)
+{
+    usec_t end = clock_now() + span;
+    while (clock_now() < end)
+        turn_all(rig);
+}
+
+/* Both halves have sent their requests and read nothing until they may. */
+static void paused_here_and_there(void **state)
+{
+    (void)state;
+    struct script_server *server = script_start(replying);
+    struct rig rig;
+    rig_init(&rig, 2, server->port);
+    for (unsigned round = 1; round <= 2; round++) { /* then on kept connections */
+        assert_int_equal(begin(&rig, 64), 32);
+        pause_all(&rig, true);
+        usec_t end = clock_now() + 5 * USEC_PER_SEC;
+        while (atomic_load(&server->requests) < 64 * round && clock_now() < end)
+            turn_all(&rig);
+        turn_for(&rig, 50 * USEC_PER_MSEC);
+        assert_int_equal(atomic_load(&server->requests), 64 * round);
+        assert_int_equal(rig.home, 0);
+        pause_all(&rig, false);
+        until_home(&rig);
+        assert_int_equal(rig.replies, 64);
+    }
+    rig_done(&rig);
+    script_stop(server);
+}
+
+static void paused_and_cancelled(void **state)
+{
+    (void)state;
+    struct script_server *server = script_start(replying);
+    struct rig rig;
+    rig_init(&rig, 2, server->port);
+    for (int turns = 0; turns < 5; turns++) { /* also before the sibling has heard of them */
+        begin(&rig, 64);
+        pause_all(&rig, true);
+        for (int i = 0; i < turns; i++)
+            turn_all(&rig);
+        cancel_all(&rig);
+        until_home(&rig);
+        assert_int_equal(rig.cancelled, 64);
+    }
+    rig_done(&rig);
+    script_stop(server);
+}
+
+static void a_short_pause_changes_nothing(void **state)
+{
+    (void)state;
+    struct script_server *server = script_start(replying);
+    struct rig rig;
+    rig_init(&rig, 2, server->port);
+    begin(&rig, 64);
+    for (int i = 0; i < 6; i++) {
+        pause_all(&rig, i % 2 == 0);
+        if (i > 2)
+            turn_all(&rig);
+    }
+    until_home(&rig);
+    assert_int_equal(rig.replies, 64);
+    rig_done(&rig);
+    script_stop(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +559,9 @@ int main(void)
         cmocka_unit_test(every_outcome_comes_home_once),
         cmocka_unit_test(cancels_cross_outcomes),
         cmocka_unit_test(stopping_while_slices_travel),
+        cmocka_unit_test(paused_here_and_there),
+        cmocka_unit_test(paused_and_cancelled),
+        cmocka_unit_test(a_short_pause_changes_nothing),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
