@@ -129,8 +129,9 @@ check-tsan: deps-test
 
 # libFuzzer, a few seconds per target from its seed corpus; what it finds stays in build/fuzz.
 FUZZ_BUILD := build/fuzz
+FUZZ_CC = $(firstword $(foreach name,clang-14 clang-19,$(if $(shell command -v $(name)),$(name))) clang)
 fuzz: deps-test
-	@$(MAKE) BUILD=$(FUZZ_BUILD) CC=clang-14 SAN=fuzzer-no-link,address,undefined $(FUZZERS:%=$(FUZZ_BUILD)/%)
+	@$(MAKE) BUILD=$(FUZZ_BUILD) CC=$(FUZZ_CC) SAN=fuzzer-no-link,address,undefined $(FUZZERS:%=$(FUZZ_BUILD)/%)
 	@for target in $(FUZZERS); do name=$${target#fuzz_}; mkdir -p $(FUZZ_BUILD)/found/$$name; \
 		echo "fuzz $$name for $(FUZZ_SECONDS) s"; \
 		$(FUZZ_BUILD)/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \

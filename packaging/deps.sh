@@ -3,10 +3,16 @@
 # Usage: deps.sh build|demo|test|bench|package ...
 set -eu
 
+# What the releases of Debian call differently; 12 unless it is known to be another.
+clang="clang-14 libclang-rt-14-dev clang-format-14" systemd="systemd"
+if grep -qs '^VERSION_ID="13"' /etc/os-release; then
+    clang="clang-19 libclang-rt-19-dev" systemd="systemd-dev"
+fi
+
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libcurl4-openssl-dev zlib1g-dev libjansson-dev libyaml-dev libxxhash-dev libsystemd-dev"
 demo="python3 curl jq ca-certificates"
-tests="libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl clang-14 libclang-rt-14-dev clang-format-14 shellcheck binutils man-db nginx-light nghttp2-server chromium-headless-shell"
-package="build-essential debhelper libcmocka-dev openssl python3 systemd-dev lintian fakeroot rpm git iproute2 zsh"
+tests="libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl $clang shellcheck binutils man-db nginx-light nghttp2-server chromium-headless-shell"
+package="build-essential debhelper libcmocka-dev openssl python3 $systemd lintian fakeroot rpm git iproute2 zsh"
 bench="nginx-light libnginx-mod-http-lua lua-cjson python3-requests python3-aiohttp openssl"
 # Node may have come from elsewhere; Debian's packages would then stand in its way.
 command -v node >/dev/null 2>&1 || bench="$bench nodejs"

@@ -49,7 +49,8 @@ uninstall:
 
 # --- Packages --------------------------------------------------------------------
 
-.PHONY: dist deb rpm check-packages check-reproducible
+ENGINE ?= podman
+.PHONY: dist deb rpm container check-packages check-reproducible
 DIST := $(BUILD)/gatherd-$(VERSION).tar.gz
 
 # What git tracks, as it is in the work tree; nothing of this machine or hour gets in.
@@ -62,6 +63,11 @@ deb: dist
 
 rpm: dist
 	$(QUIET)packaging/build-rpm.sh $(DIST) $(BUILD)/rpm
+
+container: dist
+	$(QUIET)rm -rf $(BUILD)/container && mkdir -p $(BUILD)/container
+	$(QUIET)tar -x -C $(BUILD)/container --strip-components=1 -f $(DIST)
+	$(QUIET)$(ENGINE) build -f packaging/Containerfile -t gatherd:$(VERSION) $(BUILD)/container
 
 # Each prints what it looks at; check-packages needs root, for a tree to install into.
 check-reproducible:

@@ -5,6 +5,7 @@ Prints one line per finding and exits 1 when there is any.
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -161,6 +162,10 @@ def check_headers():
 
 
 def check_format():
+    """By one version of the formatter, since others differ; Debian 13 no longer has it."""
+    if not shutil.which("clang-format-14"):
+        print("lint: note: the formatting is not checked: there is no clang-format-14 here")
+        return
     ours = [p for tree in ("daemon", "tests", "bench") for p in (ROOT / tree).rglob("*.[ch]")]
     run = subprocess.run(
         ["clang-format-14", "--dry-run", "-Werror"] + [str(p) for p in sorted(ours)],
