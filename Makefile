@@ -66,6 +66,12 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	$(say) TEST $<
 	$(QUIET)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) -lcmocka
 
+# The programs behind tests/reference.
+$(BUILD)/reference/%: tests/reference/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(say) TEST $<
+	$(QUIET)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS)
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 .PHONY: clean
@@ -101,12 +107,12 @@ test: deps-test
 lint: $(BUILD)/gatherd
 	@$(PYTHON) tests/lint/lint.py $(BUILD)
 
-check-unit: $(UNIT_TESTS)
-	@for unit in $^; do $$unit > $$unit.log 2>&1 \
+check-unit: $(UNIT_TESTS) $(BUILD)/reference/shape_cli
+	@for unit in $(UNIT_TESTS); do $$unit > $$unit.log 2>&1 \
 		&& echo "ok   $$(basename $$unit): $$(grep -c '       OK ' $$unit.log) tests" \
 		|| { cat $$unit.log; echo "FAIL $$unit"; exit 1; }; done
 
-check-process: $(BUILD)/gatherd
+check-process: $(BUILD)/gatherd $(BUILD)/reference/shape_cli
 	@GATHERD=$(abspath $(BUILD)/gatherd) $(PYTEST) tests/process
 
 check-asan: export ASAN_OPTIONS = detect_leaks=1:detect_stack_use_after_return=1

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "core/answer_headers.h"
 #include "core/merge.h"
+#include "core/merge_tree.h"
 #include "core/problem.h"
 
 enum { PROBLEM_MAX = 1024 * 1024 };
@@ -205,9 +206,13 @@ static void set_value(struct answer *answer, struct job *job)
     const struct part *conflicting = NULL;
     struct buffer body;
     buffer_init(&body, job->config->limits.merged);
-    if (!move_single(answer, job) && merge_write(job, &body, &conflicting) != OUTCOME_NONE) {
+    enum outcome_code refused = OUTCOME_NONE;
+    if (!move_single(answer, job))
+        refused = merge_write(job, &body, &conflicting);
+    if (refused != OUTCOME_NONE) {
         buffer_done(&body);
-        job_reject(job, (size_t)(conflicting - job->parts), OUTCOME_MERGE_CONFLICT);
+        job_reject(job, (size_t)(conflicting - job->parts), refused,
+                   refused == OUTCOME_MERGE_TYPE ? MERGE_TOO_DEEP : NULL);
         set_failure(answer, job);
         return;
     }

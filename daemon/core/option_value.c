@@ -204,9 +204,9 @@ static const struct {
     enum option_section section;
     const char *option, *choice;
 } missing_choices[] = {
-    {SECTION_BATCH, "merge", "deep"},     {SECTION_BATCH, "merge", "patch"},
-    {SECTION_BATCH, "merge", "coalesce"}, {SECTION_BATCH, "policy", "any"},
-    {SECTION_BATCH, "policy", "race"},    {SECTION_BATCH, "policy", "atLeast"},
+    {SECTION_BATCH, "policy", "any"},
+    {SECTION_BATCH, "policy", "race"},
+    {SECTION_BATCH, "policy", "atLeast"},
 };
 
 /* The choice in question: a string, or a map of one member ({"atLeast": 2}). NULL: neither, or

@@ -1,8 +1,7 @@
 /*
- * The model everything else works on: a batch is a list of requests, a policy
- * for when it is complete, and a way to merge the results. An endpoint is a
- * batch saved in the configuration. The same reader serves both; what a client
- * may do is narrower.
+ * The model everything else works on: a batch is a list of requests, a policy for when it
+ * is complete, and a way to merge the results. An endpoint is a batch saved in the
+ * configuration. The same reader serves both; what a client may do is narrower.
  */
 #ifndef CORE_REQUEST_H
 #define CORE_REQUEST_H
@@ -12,12 +11,12 @@
 #include "core/faults.h"
 #include "core/header.h"
 #include "core/lists.h"
+#include "core/shape.h"
 #include "core/template.h"
 #include "core/url.h"
 
 struct config;
 struct upstream;
-
 struct forward {
     struct strings headers; /* field names passed on from the client */
     struct strings query;   /* query members usable in templates */
@@ -45,6 +44,7 @@ struct request {
     /* As written; filled by the option table. */
     const char *id, *method, *url, *upstream_name, *body_base64;
     const struct node *body_node, *default_node, *headers_node, *success_node;
+    struct shaping shaping;          /* compiled into `shape` */
     const struct node *forward_node; /* narrows the endpoint's forward.headers */
     usec_t timeout;                  /* 0: the upstream's, or the batch's */
     bool optional;
@@ -60,10 +60,10 @@ struct request {
     bool decode;                     /* Accept-Encoding was among them (taken out) */
     enum body_kind body;
     const char *body_data, *content_type;
-    size_t body_len;
+    size_t body_len, fallback_len;
     const char *fallback; /* `default` as JSON bytes; NULL: none. Implies optional */
-    size_t fallback_len;
     struct success success;
+    const struct shape *shape;      /* what is wanted of the body; NULL: all */
     struct strings forward_headers; /* after narrowing, without those in `headers` */
 };
 

@@ -156,8 +156,8 @@ static void hints_at_the_nearest_name(void **state)
 
 static void names_what_comes_later(void **state)
 {
-    static const char *const later[] = {"dependsOn", "select", "allow", "deny",  "rename", "group",
-                                        "foreach",   "dedupe", "retry", "hedge", "cache"};
+    static const char *const later[] = {"dependsOn", "foreach", "dedupe",
+                                        "retry",     "hedge",   "cache"};
     char text[64];
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
         snprintf(text, sizeof(text), "{id: a, url: /b, %s: 1}", later[i]);
@@ -165,9 +165,9 @@ static void names_what_comes_later(void **state)
         assert_true(has_fault(*state, "this version does not have it"));
     }
     static const char *const choices[][2] = {
-        {"merge: deep", "\"deep\""},         {"merge: patch", "\"patch\""},
-        {"merge: coalesce", "\"coalesce\""}, {"policy: any", "\"any\""},
-        {"policy: race", "\"race\""},        {"policy: {atLeast: 2}", "\"atLeast\""},
+        {"policy: any", "\"any\""},
+        {"policy: race", "\"race\""},
+        {"policy: {atLeast: 2}", "\"atLeast\""},
     };
     for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
         char words[80];
