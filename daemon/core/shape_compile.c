@@ -265,12 +265,8 @@ static void read_renames(struct reader *reader, const struct node *node)
 static void read_select(struct reader *reader, const struct node *node)
 {
     size_t offset;
-    if (!node || node->kind != NODE_STRING)
-        return;
-    if (node->text_len > SHAPE_TEXT_MAX) {
-        fault_at(reader->faults, node, "is longer than %d bytes", SHAPE_TEXT_MAX);
-        return;
-    }
+    if (!node || node->kind != NODE_STRING || node->text_len > SHAPE_TEXT_MAX)
+        return; /* a fault of the option table's */
     struct pointer *pointer = arena_alloc(reader->arena, sizeof *pointer);
     const char *wrong =
         pointer_parse(reader->arena, node->text, node->text_len, POINTER_STRING, pointer, &offset);
@@ -285,7 +281,10 @@ static void read_group(struct reader *reader, const struct node *node)
     struct segment name;
     struct buffer text scope_buffer;
     buffer_init(&text, SIZE_MAX);
-    if (!node || node->kind != NODE_STRING || !read_name(reader, node, &name))
+    if (!node || node->kind != NODE_STRING || node->text_len == 0 ||
+        node->text_len > SHAPE_TEXT_MAX)
+        return; /* a fault of the option table's */
+    if (!read_name(reader, node, &name))
         return;
     buffer_byte(&text, '{');
     json_put_string(&text, name.name, name.len);
