@@ -43,37 +43,45 @@ struct fate {
 
 /* ---- Cutting ---- */
 
-static void replace(struct walker *walker, const char *begin, const char *end, const char *text,
-                    size_t len)
+static void cut(struct walker *walker, const char *begin, const char *end)
 {
-    buffer_append(&walker->out, walker->copied, (size_t)(begin - walker->copied));
-    buffer_append(&walker->out, text, len);
+    if (begin > walker->copied)
+        buffer_append(&walker->out, walker->copied, (size_t)(begin - walker->copied));
     walker->copied = end;
     walker->touched = true;
 }
 
-static void cut(struct walker *walker, const char *begin, const char *end)
+static void replace(struct walker *walker, const char *begin, const char *end, const char *text,
+                    size_t len)
 {
-    replace(walker, begin, end, "", 0);
+    cut(walker, begin, end);
+    buffer_append(&walker->out, text, len);
 }
 
 /* ---- Judging ---- */
 
-static const struct shape_node *find_member(const struct shape_node *node, struct json_span key)
+/* A lone surrogate is decoded to something that it is not, so it is compared again. */
+static __attribute__((noinline)) const struct shape_node *
+find_escaped(const struct shape_node *node, struct json_span key)
 {
     size_t at;
     char decoded[SHAPE_TEXT_MAX];
-    const char *name = key.data + 1;
-    size_t len = key.len - 2;
-    if (node->member_count == 0)
-        return NULL;
-    if (!memchr(name, '\\', len))
-        return shape_find(node, name, len, &at) ? node->members[at] : NULL;
-    len = json_decode(key, decoded, sizeof decoded);
+    size_t len = json_decode(key, decoded, sizeof decoded);
     if (len > sizeof decoded || !shape_find(node, decoded, len, &at))
         return NULL;
-    /* A lone surrogate was decoded to something that it is not. */
     return json_key_is(key, decoded, len) ? node->members[at] : NULL;
+}
+
+static inline const struct shape_node *find_member(const struct shape_node *node,
+                                                   struct json_span key, bool escaped)
+{
+    size_t at;
+    size_t len = key.len - 2;
+    if (escaped)
+        return find_escaped(node, key);
+    if (len == 0 || (node->filter & shape_filter(key.data + 1, len)) == 0)
+        return NULL;
+    return shape_find(node, key.data + 1, len, &at) ? node->members[at] : NULL;
 }
 
 /* What lies on the way of an allowed path: a null, or what the path can go into. */
@@ -92,10 +100,13 @@ static bool goes_on(const struct shape_node *step, char first)
 }
 
 /* Of the item whose value the walk is at. */
-static struct fate judge(const struct frame *frame, struct json_span key, char first)
+static inline struct fate judge(const struct frame *frame, const struct json_walk *walk,
+                                struct json_span key)
 {
     const struct shape_node *node = frame->node;
-    struct fate fate = {.step = frame->object ? find_member(node, key) : node->items};
+    char first = *walk->at;
+    struct fate fate = {.step =
+                            frame->object ? find_member(node, key, walk->escaped) : node->items};
     fate.keep = fate.allowed = frame->allowed;
     if (!fate.step)
         return fate;
@@ -116,13 +127,13 @@ static uint64_t bit_of(const struct shape_node *node, const struct shape_node *s
 
 static void look_through(const struct walker *walker, struct frame *frame)
 {
-    struct json_walk walk = {frame->begin, walker->walk.end};
+    struct json_walk walk = {frame->begin, walker->walk.end, false};
     struct json_span key;
     while (json_walk_next(&walk, true, &key)) {
-        struct fate fate = judge(frame, key, *walk.at);
+        struct fate fate = judge(frame, &walk, key);
         if (fate.keep && fate.step && fate.step->new_name)
             frame->present |= bit_of(frame->node, fate.step);
-        (void)json_walk_pass(&walk);
+        json_walk_pass(&walk);
     }
     frame->looked_through = true;
 }
@@ -132,7 +143,7 @@ static bool is_overwritten(const struct walker *walker, struct frame *frame,
                            const struct shape_node *step, struct json_span key)
 {
     const struct shape_node *node = frame->node;
-    if (step && step->new_name)
+    if (!frame->object || (step && step->new_name))
         return false;
     for (size_t i = 0; i < node->rename_count; i++) {
         const struct shape_node *renamed = node->renames[i];
@@ -157,10 +168,11 @@ static void walk_container(struct walker *walker, const struct shape_node *node,
     bool dropped = false; /* the cut that nothing was kept before goes on up to here */
     frame.begin = walk->at;
     for (const char *last = walk->at; json_walk_next(walk, frame.object, &key); last = walk->at) {
-        struct fate fate = judge(&frame, key, *walk->at);
-        if (!fate.keep || (frame.object && is_overwritten(walker, &frame, fate.step, key))) {
+        struct fate fate = judge(&frame, walk, key);
+        if (!fate.keep ||
+            (node->rename_count > 0 && is_overwritten(walker, &frame, fate.step, key))) {
             const char *begin = kept ? last : dropped ? walker->copied : key.data;
-            (void)json_walk_pass(walk);
+            json_walk_pass(walk);
             cut(walker, begin, walk->at);
             dropped = true;
             continue;
@@ -174,7 +186,7 @@ static void walk_container(struct walker *walker, const struct shape_node *node,
         if (fate.descend)
             walk_container(walker, fate.step, fate.allowed);
         else
-            (void)json_walk_pass(walk);
+            json_walk_pass(walk);
     }
     json_walk_leave(walk);
 }

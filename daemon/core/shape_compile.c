@@ -93,6 +93,7 @@ static struct shape_node *add_member(struct reader *reader, struct shape_node *n
     }
     memmove(&node->members[at + 1], &node->members[at], (count - at) * sizeof *node->members);
     node->members[at] = member;
+    node->filter |= shape_filter(segment->name, segment->len);
     node->member_count++;
     return member;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 enum {
@@ -20,6 +21,7 @@ struct shape_node {
     size_t len;
     struct shape_node **members; /* the steps below by length and name */
     size_t member_count;
+    uint64_t filter;          /* the bits of shape_filter() of all of them */
     struct shape_node *items; /* what stands for any item; NULL: none */
     const char *new_name;     /* renamed to this, decoded; NULL: not */
     const char *new_key;      /* the same as JSON */
@@ -30,6 +32,13 @@ struct shape_node {
     bool allow_members, allow_items; /* ... or goes on below, by a name or by `*` */
     bool below;                      /* any list goes on below */
 };
+
+/* Most names of a body are told from those of the paths by one bit. `len` is not 0. */
+static inline uint64_t shape_filter(const char *name, size_t len)
+{
+    unsigned sum = (unsigned)len + 7 * (unsigned char)name[0] + 29 * (unsigned char)name[len - 1];
+    return (uint64_t)1 << sum % 64;
+}
 
 /* True when `node` has a member of that decoded name; *ret_at is where it is, or belongs. */
 static inline bool shape_find(const struct shape_node *node, const char *name, size_t len,

@@ -32,7 +32,7 @@ void without_nulls_put(struct buffer *out, struct json_span object)
         } else if (*walk.at == 'n') {
             const char *begin = level->kept ? last : level->dropped ? copied : key.data;
             buffer_append(out, copied, (size_t)(begin - copied));
-            (void)json_walk_pass(&walk);
+            json_walk_pass(&walk);
             copied = walk.at;
             level->dropped = true;
         } else {
@@ -40,7 +40,7 @@ void without_nulls_put(struct buffer *out, struct json_span object)
                 copied = key.data;
             level->kept = true;
             if (*walk.at != '{') {
-                (void)json_walk_pass(&walk);
+                json_walk_pass(&walk);
                 continue;
             }
             (void)json_walk_enter(&walk);

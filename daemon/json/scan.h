@@ -12,6 +12,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "json/container.h"
+
 /* ORed into a byte it makes '[' and '{' the same, and ']' and '}'; of all bytes that it
  * makes equal to a quote or a comma none other occurs in valid JSON. */
 enum { FOLD = 0x20, NO_FOLD = 0 };
@@ -38,14 +40,10 @@ static inline __attribute__((always_inline)) const char *find_any(const char *at
     return at;
 }
 
-static inline bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
+/* Between values no other byte is as low as a space. */
 static inline const char *skip_space(const char *at, const char *end)
 {
-    while (at < end && is_space(*at))
+    while (at < end && (unsigned char)*at <= ' ')
         at++;
     return at;
 }
@@ -65,27 +63,9 @@ static inline const char *skip_string(const char *at, const char *end)
     }
 }
 
-static inline const char *skip_container(const char *at, const char *end)
-{
-    size_t depth = 0;
-    for (;;) {
-        at = find_any(at, end, FOLD, "\"{}");
-        if (at == end)
-            return end;
-        if (*at == '"') {
-            at = skip_string(at, end);
-            continue;
-        }
-        depth += (*at | FOLD) == '{' ? 1 : -1;
-        at++;
-        if (depth == 0)
-            return at;
-    }
-}
-
 static inline const char *skip_scalar(const char *at, const char *end)
 {
-    while (at < end && *at != ',' && *at != ']' && *at != '}' && !is_space(*at))
+    while (at < end && (unsigned char)*at > ' ' && *at != ',' && (*at | FOLD) != '}')
         at++;
     return at;
 }
@@ -94,7 +74,7 @@ static inline const char *skip_value(const char *at, const char *end)
 {
     if (*at == '"')
         return skip_string(at, end);
-    return *at == '{' || *at == '[' ? skip_container(at, end) : skip_scalar(at, end);
+    return *at == '{' || *at == '[' ? json_container_end(at, end) : skip_scalar(at, end);
 }
 
 #endif
