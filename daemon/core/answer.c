@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "core/answer_headers.h"
+#include "core/join.h"
 #include "core/merge.h"
 #include "core/merge_tree.h"
 #include "core/problem.h"
@@ -201,8 +202,21 @@ static bool move_single(struct answer *answer, struct job *job)
     return true;
 }
 
+/* False when there is no value to show; the answer then says why. */
+static bool apply_joins(struct answer *answer, struct job *job)
+{
+    int status = job->batch->join_count > 0 ? join_apply(job) : 0;
+    if (status == JOIN_REJECTED)
+        set_failure(answer, job);
+    else if (status != 0)
+        set_overflow(answer, job, status);
+    return status == 0;
+}
+
 static void set_value(struct answer *answer, struct job *job)
 {
+    if (!apply_joins(answer, job))
+        return;
     const struct part *conflicting = NULL;
     struct buffer body;
     buffer_init(&body, job->config->limits.merged);

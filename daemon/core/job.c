@@ -43,13 +43,18 @@ void job_done(struct job *job)
     }
 }
 
-struct json_span part_value(const struct part *part)
+struct json_span part_contents(const struct part *part)
 {
     if (part->state == PART_OK)
         return part->value;
     if (part->state == PART_FAILED && part->request->fallback)
         return (struct json_span){part->request->fallback, part->request->fallback_len};
     return (struct json_span){NULL, 0};
+}
+
+struct json_span part_value(const struct part *part)
+{
+    return part->request->hidden ? (struct json_span){NULL, 0} : part_contents(part);
 }
 
 bool part_is_optional(const struct job *job, const struct part *part)
@@ -102,7 +107,7 @@ static bool read_json(struct job *job, struct part *part)
 
 static bool type_fits(struct job *job, struct part *part)
 {
-    if (part->type == JSON_NONE)
+    if (part->type == JSON_NONE || part->request->hidden)
         return true;
     const char *wanted = merge_type_wanted((enum merge_kind)job->batch->merge, part->type);
     if (!wanted)

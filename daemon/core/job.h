@@ -60,8 +60,9 @@ void job_expire(struct job *job, usec_t now);
  * decider now. */
 void job_reject(struct job *job, size_t index, enum outcome_code failure, const char *detail);
 
-/* What a part puts into a merged reply: its value, when it failed its `default`,
- * or nothing (len 0). */
+/* A part's value, when it failed its `default`, or nothing (len 0). */
+struct json_span part_contents(const struct part *part);
+/* What it puts into a merged reply: the same, or nothing when it is hidden. */
 struct json_span part_value(const struct part *part);
 /* True when no failure of the part can fail the batch as long as others succeed. */
 bool part_is_optional(const struct job *job, const struct part *part);

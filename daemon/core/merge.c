@@ -52,16 +52,20 @@ static void put_value_or_null(const struct part *part, struct buffer *out)
 
 static void write_keyed(const struct job *job, struct buffer *out)
 {
+    bool first = true;
     buffer_byte(out, '{');
     for (size_t i = 0; i < job->count; i++) {
-        if (i > 0)
+        if (job->parts[i].request->hidden)
+            continue;
+        if (!first)
             buffer_byte(out, ',');
+        first = false;
         json_put_text(out, job->parts[i].request->id);
         buffer_byte(out, ':');
         put_value_or_null(&job->parts[i], out);
     }
     if (wants_meta(job)) {
-        if (job->count > 0)
+        if (!first)
             buffer_byte(out, ',');
         put_meta(job, out);
     }
@@ -70,10 +74,14 @@ static void write_keyed(const struct job *job, struct buffer *out)
 
 static void write_array(const struct job *job, struct buffer *out)
 {
+    bool first = true;
     buffer_byte(out, '[');
     for (size_t i = 0; i < job->count; i++) {
-        if (i > 0)
+        if (job->parts[i].request->hidden)
+            continue;
+        if (!first)
             buffer_byte(out, ',');
+        first = false;
         put_value_or_null(&job->parts[i], out);
     }
     buffer_byte(out, ']');

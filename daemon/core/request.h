@@ -47,7 +47,7 @@ struct request {
     struct shaping shaping;          /* compiled into `shape` */
     const struct node *forward_node; /* narrows the endpoint's forward.headers */
     usec_t timeout;                  /* 0: the upstream's, or the batch's */
-    bool optional;
+    bool optional, hidden;           /* hidden: only looked up in by `join` */
     /* Compiled. */
     const struct node *node;
     size_t index;
@@ -69,11 +69,13 @@ struct request {
 
 struct batch {
     struct option_list list; /* of struct request, in declared order */
-    const struct node *headers_node, *query_node;
+    const struct node *headers_node, *query_node, *join_node;
     int merge;  /* enum merge_kind */
     int policy; /* enum policy_kind, resolved: never POLICY_DEFAULT after reading */
     int conflict, status, meta, on_timeout;
     usec_t timeout;
+    const struct join *joins; /* compiled */
+    size_t join_count;
     const char *query; /* shared query, encoded: "a=1&b=2"; NULL: none */
 };
 
@@ -82,18 +84,16 @@ static inline struct request *batch_requests(const struct batch *batch)
     return (struct request *)batch->list.items;
 }
 
-/* Reads and checks the batch of a client document. `config` must outlive it.
- * Whatever is wrong becomes a fault with its JSON Pointer; nothing was sent. */
+/* Reads and checks the batch of a client document. `config` must outlive it. What is wrong
+ * becomes a fault with its JSON Pointer. */
 void batch_read_document(const struct config *config, const struct node *document,
                          struct arena *arena, struct batch *ret_batch, struct faults *faults);
 
-/* GET /batch?url=U&url=U&merge=M...: `query` is the raw query string. Places are
- * the member's name and number: "url 2". */
+/* GET /batch?url=U&merge=M...: `query` is raw. Places are the member's name and number: "url 2". */
 void batch_read_query(const struct config *config, const char *query, size_t len,
                       struct arena *arena, struct batch *ret_batch, struct faults *faults);
 
-/* Compiles an endpoint's batch that options_read() has filled. `variables` are the
- * names a template may use: of the path, and forward->query. */
+/* Compiles what options_read() has filled. `variables`: names for templates, of path and query. */
 void batch_compile(const struct config *config, struct batch *batch, const struct forward *forward,
                    const struct strings *variables, struct arena *arena, struct faults *faults);
 

@@ -96,7 +96,7 @@ static void compile_fallback(struct compiler *compiler, struct request *request)
                           : node->kind == NODE_LIST ? JSON_ARRAY
                                                     : JSON_NULL; /* one of the scalars */
     const char *wanted = merge_type_wanted((enum merge_kind)compiler->batch->merge, type);
-    if (wanted)
+    if (wanted && !request->hidden)
         fault_at(compiler->faults, node, "%s here, not %s", wanted, node_kind_text(node->kind));
     request->fallback = json_bytes(compiler, node, &request->fallback_len);
     request->optional = true;

@@ -100,8 +100,8 @@ static bool goes_on(const struct shape_node *step, char first)
 }
 
 /* Of the item whose value the walk is at. */
-static inline struct fate judge(const struct frame *frame, const struct json_walk *walk,
-                                struct json_span key)
+static inline __attribute__((always_inline)) struct fate
+judge(const struct frame *frame, const struct json_walk *walk, struct json_span key)
 {
     const struct shape_node *node = frame->node;
     char first = *walk->at;

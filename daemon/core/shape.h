@@ -35,6 +35,15 @@ struct shaping {
 const struct shape *shape_compile(const struct node *request, struct arena *arena,
                                   struct faults *faults);
 
+/* For others that write names and paths the same way; nothing but a fault when it is wrong. A
+ * path without `*`: its names. */
+void shape_read_names(const struct node *node, struct arena *arena, struct faults *faults,
+                      struct pointer *ret_names);
+/* A name alone, decoded and as JSON. */
+void shape_read_name(const struct node *node, struct arena *arena, struct faults *faults,
+                     const char **ret_name, size_t *ret_len, const char **ret_key,
+                     size_t *ret_key_len);
+
 struct shaped {
     struct json_span value; /* len 0: nothing is left */
     char *bytes;            /* new: where the value is, or NULL when it lies in the input */

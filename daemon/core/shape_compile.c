@@ -10,6 +10,9 @@
 
 #include "json/write.h"
 
+#define TOO_MANY_NAMES "a path has at most 32 names"
+_Static_assert(SHAPE_SEGMENTS_MAX == 32, "as TOO_MANY_NAMES says");
+
 struct reader {
     struct arena *arena;
     struct faults *faults;
@@ -130,9 +133,8 @@ static struct shape_node *add_path(struct reader *reader, const char *text, size
     size_t segments = 0;
     *ret_wrong = NULL;
     for (const char *at = text;; at++) {
-        *ret_wrong = ++segments > SHAPE_SEGMENTS_MAX ? "a path has at most 32 names"
-                                                     : read_segment(&at, end, &segment);
-        _Static_assert(SHAPE_SEGMENTS_MAX == 32, "as the sentence says");
+        *ret_wrong =
+            ++segments > SHAPE_SEGMENTS_MAX ? TOO_MANY_NAMES : read_segment(&at, end, &segment);
         if (*ret_wrong)
             return NULL;
         *ret_parent = node;
@@ -315,4 +317,50 @@ const struct shape *shape_compile(const struct node *request, struct arena *aren
         shape->root = reader.root;
     shape->allows = shape->lists[SHAPE_ALLOW].given;
     return shape;
+}
+
+/* ---- For others ---- */
+
+void shape_read_names(const struct node *node, struct arena *arena, struct faults *faults,
+                      struct pointer *ret_names)
+{
+    struct reader reader = {.arena = arena, .faults = faults};
+    struct segment segment;
+    const char *wrong = NULL;
+    if (!check_length(&reader, node))
+        return;
+    const char *end = node->text + node->text_len;
+    struct pointer_token *tokens = arena_array(arena, SHAPE_SEGMENTS_MAX, sizeof *tokens);
+    size_t count = 0;
+    for (const char *at = node->text; !wrong; at++) {
+        wrong = count == SHAPE_SEGMENTS_MAX ? TOO_MANY_NAMES : read_segment(&at, end, &segment);
+        if (!wrong && segment.star)
+            wrong = "there is no `*` in this path; a star in a name is `\\*`";
+        if (wrong)
+            break;
+        const char *name = arena_copy(arena, segment.name, segment.len);
+        tokens[count++] = (struct pointer_token){name, segment.len, SIZE_MAX};
+        if (at == end)
+            break;
+    }
+    if (wrong)
+        fault_at(faults, node, "%s", wrong);
+    *ret_names = (struct pointer){tokens, count};
+}
+
+void shape_read_name(const struct node *node, struct arena *arena, struct faults *faults,
+                     const char **ret_name, size_t *ret_len, const char **ret_key,
+                     size_t *ret_key_len)
+{
+    struct reader reader = {.arena = arena, .faults = faults};
+    struct segment name;
+    struct buffer key scope_buffer;
+    buffer_init(&key, SIZE_MAX);
+    if (!read_name(&reader, node, &name))
+        return;
+    json_put_string(&key, name.name, name.len);
+    *ret_name = arena_copy(arena, name.name, name.len);
+    *ret_len = name.len;
+    *ret_key = arena_copy(arena, key.data, key.len);
+    *ret_key_len = key.len;
 }
