@@ -39,7 +39,8 @@ void job_done(struct job *job)
 {
     for (size_t i = 0; i < job->count; i++) {
         outcome_done(&job->parts[i].outcome);
-        free(job->parts[i].shaped);
+        if (job->parts[i].shaped)
+            free(job->parts[i].shaped);
     }
 }
 
