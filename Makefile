@@ -65,7 +65,13 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	$(say) TEST $<
 	$(QUIET)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS) -lcmocka
 
--include $(shell find $(BUILD)/daemon $(BUILD)/unit $(BUILD)/fuzz_* -name '*.d' -type f 2>/dev/null)
+# The programs behind tests/reference.
+$(BUILD)/reference/%: tests/reference/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(say) TEST $<
+	$(QUIET)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS)
+
+-include $(shell find $(BUILD)/daemon $(BUILD)/unit $(BUILD)/reference $(BUILD)/fuzz_* -name '*.d' -type f 2>/dev/null)
 
 .PHONY: clean
 clean:
@@ -100,12 +106,12 @@ test: deps-test
 lint: $(BUILD)/gatherd
 	@$(PYTHON) tests/lint/lint.py $(BUILD)
 
-check-unit: $(UNIT_TESTS)
-	@for unit in $^; do $$unit > $$unit.log 2>&1 \
+check-unit: $(UNIT_TESTS) $(BUILD)/reference/shape_cli
+	@for unit in $(UNIT_TESTS); do $$unit > $$unit.log 2>&1 \
 		&& echo "ok   $$(basename $$unit): $$(grep -c '       OK ' $$unit.log) tests" \
 		|| { cat $$unit.log; echo "FAIL $$unit"; exit 1; }; done
 
-check-process: $(BUILD)/gatherd
+check-process: $(BUILD)/gatherd $(BUILD)/reference/shape_cli
 	@GATHERD=$(abspath $(BUILD)/gatherd) $(PYTEST) tests/process
 
 # Under a real systemd, in a Debian tree that boots in namespaces: needs root, so it is

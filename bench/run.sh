@@ -11,6 +11,8 @@ for program in load upstream floor; do
 done
 gcc -std=gnu11 -O2 -Wall -Wextra -D_GNU_SOURCE -I"$here/../daemon" -o "$build/bench/json_bench" \
     "$here/json_bench.c" "$build/libgatherd.a"
+gcc -std=gnu11 -O2 -Wall -Wextra -D_GNU_SOURCE -I"$here/../daemon" -o "$build/bench/shape_bench" \
+    "$here/shape_bench.c" "$build/libgatherd.a" -ljansson -lyaml -lcurl
 # A failure here is not the end: the report then says that Node is missing.
 if ! cmp -s "$here/package-lock.json" "$build/bench/node/package-lock.json" ||
     [ ! -d "$build/bench/node/node_modules/undici" ]; then

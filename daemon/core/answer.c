@@ -12,7 +12,9 @@
 #include "base/mem.h"
 #include "core/answer_cache.h"
 #include "core/answer_headers.h"
+#include "core/join.h"
 #include "core/merge.h"
+#include "core/merge_tree.h"
 #include "core/pass_headers.h"
 #include "core/problem.h"
 
@@ -210,14 +212,31 @@ static bool move_single(struct answer *answer, struct job *job)
     return true;
 }
 
+/* False when there is no value to show; the answer then says why. */
+static bool apply_joins(struct answer *answer, struct job *job)
+{
+    int status = job->batch->join_count > 0 ? join_apply(job) : 0;
+    if (status == JOIN_REJECTED)
+        set_failure(answer, job);
+    else if (status != 0)
+        set_overflow(answer, job, status);
+    return status == 0;
+}
+
 static void set_value(struct answer *answer, struct job *job)
 {
+    if (!apply_joins(answer, job))
+        return;
     const struct part *conflicting = NULL;
     struct buffer body;
     buffer_init(&body, job->config->limits.merged);
-    if (!move_single(answer, job) && merge_write(job, &body, &conflicting) != OUTCOME_NONE) {
+    enum outcome_code refused = OUTCOME_NONE;
+    if (!move_single(answer, job))
+        refused = merge_write(job, &body, &conflicting);
+    if (refused != OUTCOME_NONE) {
         buffer_done(&body);
-        job_reject(job, (size_t)(conflicting - job->parts), OUTCOME_MERGE_CONFLICT);
+        job_reject(job, (size_t)(conflicting - job->parts), refused,
+                   refused == OUTCOME_MERGE_TYPE ? MERGE_TOO_DEEP : NULL);
         set_failure(answer, job);
         return;
     }

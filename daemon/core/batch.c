@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/join.h"
 #include "core/options_read.h"
 #include "core/pass_headers.h"
 #include "core/policy.h"
@@ -87,6 +88,8 @@ static void compile(struct compiler *compiler)
         return;
     compile_query(compiler);
     request_read_shared_headers(compiler);
+    if (batch->join_node)
+        join_compile(batch, compiler->document, compiler->arena, compiler->faults);
     for (size_t i = 0; i < batch->list.count; i++) {
         requests[i].index = i;
         request_compile(compiler, &requests[i]);

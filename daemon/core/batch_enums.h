@@ -9,8 +9,11 @@ enum merge_kind {                 /* MERGE_NAMES */
                   MERGE_SHALLOW,
                   MERGE_CONCAT,
                   MERGE_RAW,
+                  MERGE_DEEP,
+                  MERGE_PATCH,
+                  MERGE_COALESCE,
 };
-#define MERGE_NAMES "envelope|keyed|array|shallow|concat|raw"
+#define MERGE_NAMES "envelope|keyed|array|shallow|concat|raw|deep|patch|coalesce"
 
 enum policy_kind {
     POLICY_ALL,         /* every required request must succeed */

@@ -35,6 +35,8 @@ static const struct config_chapter chapters[] = {
     {SECTION_FORWARD, "endpoints[].forward", "By default nothing is forwarded."},
     {SECTION_BATCH, "A batch",
      "In an endpoint, and as the document that a client posts to `/batch`."},
+    {SECTION_JOIN, "join",
+     "What one request knows about the items of another: [shaping.md](shaping.md#joining)."},
     {SECTION_REQUEST, "requests[]", "One call of a batch."},
 };
 

@@ -9,8 +9,10 @@
  */
 #include "core/job.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/merge_type.h"
 #include "core/policy.h"
 
 enum { NO_CONTENT = 204, NOT_MODIFIED = 304 };
@@ -36,29 +38,39 @@ void job_init(struct job *job, const struct config *config, const struct batch *
 
 void job_done(struct job *job)
 {
-    for (size_t i = 0; i < job->count; i++)
+    for (size_t i = 0; i < job->count; i++) {
         outcome_done(&job->parts[i].outcome);
+        free(job->parts[i].shaped);
+    }
 }
 
 void job_drop_reply(struct job *job, size_t index)
 {
     assert(index < job->count);
-    struct outcome *outcome = &job->parts[index].outcome;
+    struct part *part = &job->parts[index];
+    struct outcome *outcome = &part->outcome;
     struct outcome rest = *outcome;
     rest.head = rest.body = NULL;
     rest.head_len = rest.body_len = 0;
     outcome_done(outcome);
     *outcome = rest;
-    job->parts[index].value = (struct json_span){NULL, 0};
+    free(part->shaped);
+    part->shaped = NULL;
+    part->value = (struct json_span){NULL, 0};
 }
 
-struct json_span part_value(const struct part *part)
+struct json_span part_contents(const struct part *part)
 {
     if (part->state == PART_OK)
         return part->value;
     if (part->state == PART_FAILED && part->request->fallback)
         return (struct json_span){part->request->fallback, part->request->fallback_len};
     return (struct json_span){NULL, 0};
+}
+
+struct json_span part_value(const struct part *part)
+{
+    return part->request->hidden ? (struct json_span){NULL, 0} : part_contents(part);
 }
 
 bool part_is_optional(const struct job *job, const struct part *part)
@@ -116,20 +128,51 @@ static bool read_json(struct job *job, struct part *part)
 
 static bool type_fits(struct job *job, struct part *part)
 {
-    if (part->type == JSON_NONE)
+    if (part->type == JSON_NONE || part->request->hidden)
         return true;
-    if (job->batch->merge == MERGE_SHALLOW && part->type != JSON_OBJECT)
-        part->outcome.detail = "merge: shallow needs an object";
-    else if (job->batch->merge == MERGE_CONCAT && part->type != JSON_ARRAY)
-        part->outcome.detail = "merge: concat needs an array";
-    else
+    const char *wanted = merge_type_wanted((enum merge_kind)job->batch->merge, part->type);
+    if (!wanted)
         return true;
+    part->outcome.detail = wanted;
     part->failure = OUTCOME_MERGE_TYPE;
     return false;
 }
 
+/* What shaping may add to all values together is as much as a reply may have. */
+static size_t growth_left(const struct job *job)
+{
+    return job->config->limits.merged - job->grown;
+}
+
+/* Puts what is wanted of a value in its place. False, with the failure set, when the
+ * shape does not fit it. */
+static bool apply_shape(struct job *job, struct part *part)
+{
+    struct shaped shaped;
+    if (part->type == JSON_NONE)
+        return true;
+    int status = shape_apply(part->request->shape, part->value, growth_left(job), &shaped);
+    if (status != 0) {
+        part->failure = status == SHAPE_UNFIT  ? OUTCOME_MERGE_TYPE
+                        : status == SHAPE_FULL ? OUTCOME_RESPONSE_BODY_SIZE
+                                               : OUTCOME_INTERNAL;
+        part->outcome.detail = status == SHAPE_UNFIT ? shaped.unfit
+                               : status == SHAPE_FULL
+                                   ? "new names make it larger than limits.merged allows"
+                                   : "there is no memory left for the shaped value";
+        return false;
+    }
+    if (shaped.value.len > part->value.len)
+        job->grown += shaped.value.len - part->value.len;
+    part->shaped = shaped.bytes;
+    part->value = shaped.value;
+    part->type = json_span_type(shaped.value);
+    return true;
+}
+
 /* An envelope shows every reply, so a body that claims to be JSON is looked at
- * whatever the status; a merge only looks at the bodies it will use. */
+ * whatever the status; a merge only looks at the bodies it will use. A shape is of what
+ * an upstream answers when all is well: error replies are shown as they came. */
 static bool judge(struct job *job, struct part *part)
 {
     const struct outcome *outcome = &part->outcome;
@@ -141,8 +184,11 @@ static bool judge(struct job *job, struct part *part)
     if (job->batch->merge == MERGE_ENVELOPE) {
         if (outcome_media(outcome) == MEDIA_JSON && !read_json(job, part))
             return false;
+        if (success && part->request->shape && !apply_shape(job, part))
+            return false;
     } else if (success && job->batch->merge != MERGE_RAW) {
-        return read_json(job, part) && type_fits(job, part);
+        return read_json(job, part) && (!part->request->shape || apply_shape(job, part)) &&
+               type_fits(job, part);
     }
     if (!success)
         part->failure = OUTCOME_UPSTREAM_STATUS;
@@ -244,14 +290,16 @@ void job_expire(struct job *job, usec_t now)
     complete(job, now);
 }
 
-void job_reject(struct job *job, size_t index, enum outcome_code failure)
+void job_reject(struct job *job, size_t index, enum outcome_code failure, const char *detail)
 {
     assert(job->complete && index < job->count);
     struct part *part = &job->parts[index];
-    assert(part->state == PART_OK);
+    if (part->state == PART_OK) { /* otherwise it was its `default` */
+        job->ok--;
+        job->failed++;
+    }
     part->state = PART_FAILED;
     part->failure = failure;
-    job->ok--;
-    job->failed++;
+    part->outcome.detail = detail;
     job->decider = part;
 }

@@ -23,7 +23,8 @@ struct part {
     struct outcome outcome;
     enum outcome_code failure; /* when failed: the code users see */
     enum json_type type;       /* JSON_NONE: an empty body, or not looked at */
-    struct json_span value;    /* the body's value inside outcome.body */
+    struct json_span value;    /* the body's value, shaped: inside outcome.body or in `shaped` */
+    char *shaped;              /* bytes that are in no body; NULL: none */
 };
 
 struct job {
@@ -32,6 +33,7 @@ struct job {
     struct arena *arena;
     struct part *parts; /* in declared order */
     size_t count, waiting, ok, failed, skipped;
+    size_t grown; /* bytes by which shaping has made values longer */
     bool complete;
     bool expired;         /* the batch's deadline ended it */
     struct part *decider; /* why there is no full reply: the failure that ended the batch, or the
@@ -41,7 +43,7 @@ struct job {
 
 void job_init(struct job *job, const struct config *config, const struct batch *batch,
               struct arena *arena, usec_t now);
-void job_done(struct job *job); /* frees the outcomes */
+void job_done(struct job *job); /* frees the outcomes and what was shaped */
 
 /* Takes the outcome of part `index` and judges it: HTTP status against `success`,
  * body against the merge (JSON, depth, type). Returns true when this made the job
@@ -53,16 +55,18 @@ bool job_settle(struct job *job, size_t index, struct outcome *outcome, usec_t n
  * (under `onTimeout: partial` as if optional). The job is complete afterwards. */
 void job_expire(struct job *job, usec_t now);
 
-/* A part that succeeded turned out to be unusable when the job was merged: it has
- * failed with `failure` and is the decider now. */
-void job_reject(struct job *job, size_t index, enum outcome_code failure);
+/* A part's value, its `default` perhaps, turned out to be unusable when the job was merged: the
+ * part has failed with `failure`, for the reason in `detail` (NULL: the usual), and is the
+ * decider now. */
+void job_reject(struct job *job, size_t index, enum outcome_code failure, const char *detail);
 
 /* Nobody looks at the reply of a settled part any more: its header and body are freed. How
  * it ended stays. */
 void job_drop_reply(struct job *job, size_t index);
 
-/* What a part puts into a merged reply: its value, when it failed its `default`,
- * or nothing (len 0). */
+/* A part's value, when it failed its `default`, or nothing (len 0). */
+struct json_span part_contents(const struct part *part);
+/* What it puts into a merged reply: the same, or nothing when it is hidden. */
 struct json_span part_value(const struct part *part);
 /* True when the reply must be called partial: something of what the policy waits for is
  * not in it. What `any`, `race` or `atLeast` could do without is not missing. */

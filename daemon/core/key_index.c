@@ -28,6 +28,11 @@ void key_index_init(struct key_index *index, const struct buffer *records, size_
         memcpy(index->seed, random, sizeof index->seed);
 }
 
+void key_index_set_owner(struct key_index *index, size_t offset)
+{
+    index->owner_offset = offset;
+}
+
 void key_index_done(struct key_index *index)
 {
     free(index->slots);
@@ -84,36 +89,55 @@ static uint64_t hash_bytes(const uint64_t seed[2], const char *data, size_t len)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* Hashes the decoded key. False when it has no decoded value. */
-static bool hash_key(struct key_index *index, struct json_span key, uint32_t *ret_hash)
+static bool is_string(struct json_span key)
 {
-    const char *data = key.data + 1;
-    size_t len = key.len - 2;
-    if (memchr(data, '\\', len)) {
+    return key.data[0] == '"';
+}
+
+/* Hashes the decoded key. False when it has no decoded value. */
+static bool hash_key(struct key_index *index, uint32_t owner, struct json_span key,
+                     uint32_t *ret_hash)
+{
+    const char *data = is_string(key) ? key.data + 1 : key.data;
+    size_t len = is_string(key) ? key.len - 2 : key.len;
+    if (is_string(key) && memchr(data, '\\', len)) {
         len = json_decode(key, index->scratch.data, index->scratch.cap);
         data = index->scratch.data;
         if (!json_key_is(key, data, len))
             return false;
     }
-    *ret_hash = (uint32_t)hash_bytes(index->seed, data, len);
+    uint64_t seed[2] = {index->seed[0] ^ owner, index->seed[1]};
+    *ret_hash = (uint32_t)hash_bytes(seed, data, len);
     return true;
 }
 
-static struct json_span key_of(const struct key_index *index, const struct key_slot *slot)
+static bool equal(struct json_span a, struct json_span b)
 {
-    struct json_span key;
-    memcpy(&key, index->records->data + (slot->taken - 1) * index->record_size, sizeof key);
-    return key;
+    if (is_string(a) && is_string(b))
+        return json_keys_equal(a, b);
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+static bool holds(const struct key_index *index, const struct key_slot *slot, uint32_t owner,
+                  struct json_span key)
+{
+    struct json_span other;
+    uint32_t other_owner = owner;
+    const char *record = index->records->data + (slot->taken - 1) * index->record_size;
+    memcpy(&other, record, sizeof other);
+    if (index->owner_offset > 0)
+        memcpy(&other_owner, record + index->owner_offset, sizeof other_owner);
+    return other_owner == owner && equal(other, key);
 }
 
 /* The slot that holds `key`, or the free one where it would go. */
-static struct key_slot *find_slot(const struct key_index *index, struct json_span key,
-                                  uint32_t hash)
+static struct key_slot *find_slot(const struct key_index *index, uint32_t owner,
+                                  struct json_span key, uint32_t hash)
 {
     size_t mask = index->slot_count - 1;
     for (size_t at = hash & mask;; at = (at + 1) & mask) {
         struct key_slot *slot = &index->slots[at];
-        if (slot->taken == 0 || (slot->hash == hash && json_keys_equal(key_of(index, slot), key)))
+        if (slot->taken == 0 || (slot->hash == hash && holds(index, slot, owner, key)))
             return slot;
     }
 }
@@ -142,8 +166,8 @@ static int grow(struct key_index *index)
     return 0;
 }
 
-int key_index_find_or_add(struct key_index *index, struct json_span key, uint32_t number,
-                          uint32_t *ret_number)
+int key_index_find_or_add_in(struct key_index *index, uint32_t owner, struct json_span key,
+                             uint32_t number, uint32_t *ret_number)
 {
     assert(number < KEY_INDEX_NONE);
     uint32_t hash;
@@ -152,14 +176,34 @@ int key_index_find_or_add(struct key_index *index, struct json_span key, uint32_
     if (buffer_reserve(&index->scratch, key.len) != 0)
         return -ENOMEM;
     *ret_number = KEY_INDEX_NONE;
-    if (!hash_key(index, key, &hash))
+    if (!hash_key(index, owner, key, &hash))
         return 0;
-    struct key_slot *slot = find_slot(index, key, hash);
+    struct key_slot *slot = find_slot(index, owner, key, hash);
     if (slot->taken != 0) {
         *ret_number = slot->taken - 1;
         return 0;
     }
     *slot = (struct key_slot){hash, number + 1};
     index->used++;
+    return 0;
+}
+
+int key_index_find_or_add(struct key_index *index, struct json_span key, uint32_t number,
+                          uint32_t *ret_number)
+{
+    return key_index_find_or_add_in(index, 0, key, number, ret_number);
+}
+
+int key_index_find(struct key_index *index, struct json_span key, uint32_t *ret_number)
+{
+    uint32_t hash;
+    *ret_number = KEY_INDEX_NONE;
+    if (buffer_reserve(&index->scratch, key.len) != 0)
+        return -ENOMEM;
+    if (index->slot_count == 0 || !hash_key(index, 0, key, &hash))
+        return 0;
+    const struct key_slot *slot = find_slot(index, 0, key, hash);
+    if (slot->taken != 0)
+        *ret_number = slot->taken - 1;
     return 0;
 }

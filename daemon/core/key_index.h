@@ -14,6 +14,7 @@
 struct key_index {
     const struct buffer *records; /* items of record_size bytes that begin with their key */
     size_t record_size;
+    size_t owner_offset;    /* of a uint32_t in the record that is part of its key; 0: none */
     struct key_slot *slots; /* a power of two of them; NULL while empty */
     size_t slot_count, used;
     struct buffer scratch; /* decoded keys */
@@ -27,11 +28,21 @@ struct key_index {
 void key_index_init(struct key_index *index, const struct buffer *records, size_t record_size);
 void key_index_done(struct key_index *index);
 
+/* Keys are those of several objects in one list: a record has its object's number there. */
+void key_index_set_owner(struct key_index *index, size_t offset);
+
 /* Looks for a record with the same decoded key: its number in *ret_number. If there
  * is none, remembers that record `number`, which the caller appends next, has it, and
  * sets KEY_INDEX_NONE. A key that has no decoded value (a lone surrogate) is never
- * remembered nor found. 0 or -ENOMEM. */
+ * remembered nor found. A key may also be another scalar; those are equal when their bytes
+ * are, and to no string. 0 or -ENOMEM. */
 int must_check key_index_find_or_add(struct key_index *index, struct json_span key, uint32_t number,
                                      uint32_t *ret_number);
+/* The same among the records of one owner. */
+int must_check key_index_find_or_add_in(struct key_index *index, uint32_t owner,
+                                        struct json_span key, uint32_t number,
+                                        uint32_t *ret_number);
+/* Only looks: KEY_INDEX_NONE when there is none. 0 or -ENOMEM. */
+int must_check key_index_find(struct key_index *index, struct json_span key, uint32_t *ret_number);
 
 #endif

@@ -6,7 +6,7 @@
 #include "core/merge.h"
 
 #include "core/decimal.h"
-#include "core/merge_object.h"
+#include "core/merge_tree.h"
 #include "core/problem.h"
 #include "json/write.h"
 
@@ -58,16 +58,20 @@ static void put_value_or_null(const struct part *part, struct buffer *out)
 
 static void write_keyed(const struct job *job, struct buffer *out)
 {
+    bool first = true;
     buffer_byte(out, '{');
     for (size_t i = 0; i < job->count; i++) {
-        if (i > 0)
+        if (job->parts[i].request->hidden)
+            continue;
+        if (!first)
             buffer_byte(out, ',');
+        first = false;
         json_put_text(out, job->parts[i].request->id);
         buffer_byte(out, ':');
         put_value_or_null(&job->parts[i], out);
     }
     if (wants_meta(job)) {
-        if (job->count > 0)
+        if (!first)
             buffer_byte(out, ',');
         put_meta(job, out);
     }
@@ -76,10 +80,14 @@ static void write_keyed(const struct job *job, struct buffer *out)
 
 static void write_array(const struct job *job, struct buffer *out)
 {
+    bool first = true;
     buffer_byte(out, '[');
     for (size_t i = 0; i < job->count; i++) {
-        if (i > 0)
+        if (job->parts[i].request->hidden)
+            continue;
+        if (!first)
             buffer_byte(out, ',');
+        first = false;
         put_value_or_null(&job->parts[i], out);
     }
     buffer_byte(out, ']');
@@ -105,13 +113,34 @@ static void write_concat(const struct job *job, struct buffer *out)
     buffer_byte(out, ']');
 }
 
-static enum outcome_code write_shallow(const struct job *job, struct buffer *out,
-                                       const struct part **ret_part)
+/* The first value that is not null; a `default` only when no part that succeeded has one. */
+static void write_coalesced(const struct job *job, struct buffer *out)
+{
+    struct json_span chosen = {"null", strlen("null")};
+    bool found = false;
+    for (size_t i = 0; i < job->count; i++) {
+        const struct part *part = &job->parts[i];
+        struct json_span value = part_value(part);
+        if (value.len == 0 || json_span_type(value) == JSON_NULL)
+            continue;
+        if (part->state == PART_OK || !found)
+            chosen = value;
+        found = true;
+        if (part->state == PART_OK)
+            break;
+    }
+    json_splice(out, chosen);
+}
+
+static enum outcome_code write_object(const struct job *job, struct buffer *out,
+                                      const struct part **ret_part)
 {
     bool meta = wants_meta(job);
     struct merged_object object;
     buffer_byte(out, '{');
-    enum outcome_code code = merge_object_members(job, meta, out, &object, ret_part);
+    enum outcome_code code = job->batch->merge == MERGE_SHALLOW
+                                 ? merge_object_members(job, meta, out, &object, ret_part)
+                                 : merge_tree_members(job, meta, out, &object, ret_part);
     if (code != OUTCOME_NONE)
         return code;
     if (meta && !object.has_meta) {
@@ -157,7 +186,12 @@ enum outcome_code merge_write(const struct job *job, struct buffer *out,
         write_array(job, out);
         return OUTCOME_NONE;
     case MERGE_SHALLOW:
-        return write_shallow(job, out, ret_part);
+    case MERGE_DEEP:
+    case MERGE_PATCH:
+        return write_object(job, out, ret_part);
+    case MERGE_COALESCE:
+        write_coalesced(job, out);
+        return OUTCOME_NONE;
     case MERGE_CONCAT:
         write_concat(job, out);
         return OUTCOME_NONE;

@@ -7,7 +7,8 @@
 /* Writes the merged body of a complete job by its `merge`, with `_meta` where the
  * rules ask for it. A part without a value is null in keyed and array and left out
  * elsewhere. Values are the upstreams' bytes. Not for MERGE_RAW. Returns OUTCOME_NONE, or
- * OUTCOME_MERGE_CONFLICT with *ret_part at the later part of the pair. */
+ * OUTCOME_MERGE_CONFLICT with *ret_part at the later part of the pair, or OUTCOME_MERGE_TYPE with
+ * *ret_part at one that cannot be merged. */
 enum outcome_code merge_write(const struct job *job, struct buffer *out,
                               const struct part **ret_part);
 

@@ -143,9 +143,14 @@ void merge_write_envelope_item(const struct job *job, const struct part *part, s
 void merge_write_envelope(const struct job *job, struct buffer *out)
 {
     buffer_string(out, "{\"responses\":[");
+    bool first = true;
     for (size_t i = 0; i < job->count; i++) {
-        if (i > 0)
+        /* What failed is shown all the same: here its error has no other place. */
+        if (job->parts[i].request->hidden && job->parts[i].state == PART_OK)
+            continue;
+        if (!first)
             buffer_byte(out, ',');
+        first = false;
         merge_write_envelope_item(job, &job->parts[i], out);
     }
     buffer_string(out, "]}");

@@ -138,9 +138,8 @@ static const struct part *collect(const struct job *job, struct collection *coll
     return NULL;
 }
 
-enum outcome_code merge_object_members(const struct job *job, bool look_for_meta,
-                                       struct buffer *out, struct merged_object *ret_object,
-                                       const struct part **ret_part)
+bool merge_object_alone(const struct job *job, bool look_for_meta, struct buffer *out,
+                        struct merged_object *ret_object)
 {
     size_t objects = 0;
     const struct part *last = NULL;
@@ -151,11 +150,17 @@ enum outcome_code merge_object_members(const struct job *job, bool look_for_meta
         last = &job->parts[i];
     }
     *ret_object = (struct merged_object){.empty = true};
-    if (objects < 2) {
-        if (objects == 1)
-            copy_members(part_value(last), look_for_meta, out, ret_object);
+    if (objects == 1)
+        copy_members(part_value(last), look_for_meta, out, ret_object);
+    return objects < 2;
+}
+
+enum outcome_code merge_object_members(const struct job *job, bool look_for_meta,
+                                       struct buffer *out, struct merged_object *ret_object,
+                                       const struct part **ret_part)
+{
+    if (merge_object_alone(job, look_for_meta, out, ret_object))
         return OUTCOME_NONE;
-    }
     struct collection collection = {.conflict = (enum conflict_kind)job->batch->conflict};
     buffer_init(&collection.members, SIZE_MAX / 2);
     key_index_init(&collection.keys, &collection.members, sizeof(struct member));

@@ -22,4 +22,8 @@ enum outcome_code merge_object_members(const struct job *job, bool look_for_meta
                                        struct buffer *out, struct merged_object *ret_object,
                                        const struct part **ret_part);
 
+/* True when at most one part has an object; its members are written as they are. */
+bool merge_object_alone(const struct job *job, bool look_for_meta, struct buffer *out,
+                        struct merged_object *ret_object);
+
 #endif

@@ -198,38 +198,8 @@ static bool find_enum(const struct option *option, const char *text, int *ret_in
     return false;
 }
 
-/* Choices that people know from elsewhere and may look for here. */
-static const struct {
-    enum option_section section;
-    const char *option, *choice;
-} missing_choices[] = {
-    {SECTION_BATCH, "merge", "deep"},
-    {SECTION_BATCH, "merge", "patch"},
-    {SECTION_BATCH, "merge", "coalesce"},
-};
-
-/* The choice in question: a string, or a map of one member ({"atLeast": 2}). NULL: neither, or
- * one that nobody offers. */
-static const char *missing_choice(const struct option *option, const struct node *node)
-{
-    const char *choice = node->kind == NODE_STRING                    ? node->text
-                         : node->kind == NODE_MAP && node->count == 1 ? node->first->key
-                                                                      : NULL;
-    for (size_t i = 0; choice && i < sizeof(missing_choices) / sizeof(missing_choices[0]); i++)
-        if (missing_choices[i].section == option->section &&
-            strcmp(missing_choices[i].option, option->name) == 0 &&
-            strcmp(missing_choices[i].choice, choice) == 0)
-            return choice;
-    return NULL;
-}
-
 static void fault_enum(const struct option *option, const struct node *node, struct faults *faults)
 {
-    const char *missing = missing_choice(option, node);
-    if (missing) {
-        fault_at(faults, node, "\"%s\" cannot be used: this version does not have it", missing);
-        return;
-    }
     const char *name, *after;
     size_t len, after_len;
     char choices[RANGE_TEXT_MAX * 2] = "";

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "core/config.h"
+#include "core/join.h"
 
 #define KIB(n)          ((uint64_t)(n) << 10)
 #define MIB(n)          ((uint64_t)(n) << 20)
@@ -46,6 +47,7 @@ static const struct layout layouts[SECTION_COUNT] = {
     [SECTION_ENDPOINT] = {sizeof(struct endpoint), offsetof(struct endpoint, node), true},
     [SECTION_FORWARD] = {sizeof(struct forward), 0, false},
     [SECTION_BATCH] = {sizeof(struct batch), 0, false},
+    [SECTION_JOIN] = {sizeof(struct join), offsetof(struct join, node), true},
     [SECTION_REQUEST] = {sizeof(struct request), offsetof(struct request, node), true},
 };
 
@@ -88,7 +90,7 @@ const char *option_section_name(enum option_section section)
 {
     static const char *const names[SECTION_COUNT] = {
         "file",     "limits",        "stream",   "resolver", "egress", "propagate", "compression",
-        "upstream", "upstreamBatch", "endpoint", "forward",  "batch",  "request",
+        "upstream", "upstreamBatch", "endpoint", "forward",  "batch",  "join",      "request",
     };
     return names[section];
 }

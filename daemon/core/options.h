@@ -24,6 +24,7 @@ enum option_section {
     SECTION_ENDPOINT, /* has the members of SECTION_BATCH too */
     SECTION_FORWARD,
     SECTION_BATCH,
+    SECTION_JOIN,
     SECTION_REQUEST,
     SECTION_COUNT,
 };

@@ -11,12 +11,12 @@
 #include "core/faults.h"
 #include "core/header.h"
 #include "core/lists.h"
+#include "core/shape.h"
 #include "core/template.h"
 #include "core/url.h"
 
 struct config;
 struct upstream;
-
 struct forward {
     struct strings headers; /* field names passed on from the client */
     struct strings query;   /* query members usable in templates */
@@ -38,9 +38,10 @@ struct request {
     /* As written; filled by the option table. */
     const char *id, *method, *url, *upstream_name, *body_base64;
     const struct node *body_node, *default_node, *headers_node, *success_node;
+    struct shaping shaping;          /* compiled into `shape` */
     const struct node *forward_node; /* narrows the endpoint's forward.headers */
     usec_t timeout;                  /* 0: the upstream's, or the batch's */
-    bool optional;
+    bool optional, hidden;           /* hidden: only looked up in by `join` */
     /* Compiled. */
     const struct node *node;
     size_t index;
@@ -53,22 +54,24 @@ struct request {
     bool decode;                     /* Accept-Encoding was among them (taken out) */
     enum body_kind body;
     const char *body_data, *content_type;
-    size_t body_len;
+    size_t body_len, fallback_len;
     const char *fallback; /* `default` as JSON bytes; NULL: none. Implies optional */
-    size_t fallback_len;
     struct success success;
+    const struct shape *shape;      /* what is wanted of the body; NULL: all */
     struct strings forward_headers; /* after narrowing, without those in `headers` */
 };
 
 struct batch {
     struct option_list list; /* of struct request, in declared order */
-    const struct node *headers_node, *query_node, *policy_node, *pass_node;
+    const struct node *headers_node, *query_node, *policy_node, *pass_node, *join_node;
     int merge;       /* enum merge_kind */
     int policy;      /* enum policy_kind */
     size_t at_least; /* successes that are enough under any, race and atLeast; otherwise 0 */
     int conflict, status, meta, on_timeout;
     bool policy_given; /* it was written, and holds for streams too */
     usec_t timeout;
+    const struct join *joins; /* compiled */
+    size_t join_count;
     const char *query; /* shared query, encoded: "a=1&b=2"; NULL: none */
     struct pass_headers pass;
     bool etag;
@@ -79,18 +82,16 @@ static inline struct request *batch_requests(const struct batch *batch)
     return (struct request *)batch->list.items;
 }
 
-/* Reads and checks the batch of a client document. `config` must outlive it.
- * Whatever is wrong becomes a fault with its JSON Pointer; nothing was sent. */
+/* Reads and checks the batch of a client document. `config` must outlive it. What is wrong
+ * becomes a fault with its JSON Pointer. */
 void batch_read_document(const struct config *config, const struct node *document,
                          struct arena *arena, struct batch *ret_batch, struct faults *faults);
 
-/* GET /batch?url=U&url=U&merge=M...: `query` is the raw query string. Places are
- * the member's name and number: "url 2". */
+/* GET /batch?url=U&merge=M...: `query` is raw. Places are the member's name and number: "url 2". */
 void batch_read_query(const struct config *config, const char *query, size_t len,
                       struct arena *arena, struct batch *ret_batch, struct faults *faults);
 
-/* Compiles an endpoint's batch that options_read() has filled. `variables` are the
- * names a template may use: of the path, and forward->query. */
+/* Compiles what options_read() has filled. `variables`: names for templates, of path and query. */
 void batch_compile(const struct config *config, struct batch *batch, const struct forward *forward,
                    const struct strings *variables, struct arena *arena, struct faults *faults);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base64.h"
+#include "core/merge_type.h"
 #include "core/request_compile.h"
 
 static const char *json_bytes(struct compiler *compiler, const struct node *node, size_t *ret_len)
@@ -87,17 +88,16 @@ static void check_method(struct compiler *compiler, const struct request *reques
              "a %s request has no body; name another method", request->method);
 }
 
-/* Shallow and concat leave out what has another type, so a wrong one would never be seen. */
+/* These leave out what has another type, so a wrong one would never be seen. */
 static void compile_fallback(struct compiler *compiler, struct request *request)
 {
     const struct node *node = request->default_node;
-    int merge = compiler->batch->merge;
-    if (merge == MERGE_SHALLOW && node->kind != NODE_MAP)
-        fault_at(compiler->faults, node, "merge: shallow needs an object here, not %s",
-                 node_kind_text(node->kind));
-    if (merge == MERGE_CONCAT && node->kind != NODE_LIST)
-        fault_at(compiler->faults, node, "merge: concat needs an array here, not %s",
-                 node_kind_text(node->kind));
+    enum json_type type = node->kind == NODE_MAP    ? JSON_OBJECT
+                          : node->kind == NODE_LIST ? JSON_ARRAY
+                                                    : JSON_NULL; /* one of the scalars */
+    const char *wanted = merge_type_wanted((enum merge_kind)compiler->batch->merge, type);
+    if (wanted && !request->hidden)
+        fault_at(compiler->faults, node, "%s here, not %s", wanted, node_kind_text(node->kind));
     request->fallback = json_bytes(compiler, node, &request->fallback_len);
     request->optional = true;
 }

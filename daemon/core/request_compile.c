@@ -97,6 +97,17 @@ static void compile_success(struct compiler *compiler, struct request *request)
     }
 }
 
+/* ---- shape ---- */
+
+static void compile_shape(struct compiler *compiler, struct request *request)
+{
+    request->shape = shape_compile(request->node, compiler->arena, compiler->faults);
+    if (request->shape && compiler->batch->merge == MERGE_RAW)
+        fault_at(compiler->faults, request->node,
+                 "merge: raw passes the body on as it is; select, allow, deny, rename and group "
+                 "need another merge");
+}
+
 void request_compile(struct compiler *compiler, struct request *request)
 {
     if (request->id && !is_id(request->id))
@@ -109,4 +120,5 @@ void request_compile(struct compiler *compiler, struct request *request)
     request_compile_headers(compiler, request);
     request_compile_body(compiler, request);
     compile_success(compiler, request);
+    compile_shape(compiler, request);
 }

@@ -1,9 +1,6 @@
 /*
  * Spans over validated text. As the grammar is known to hold, a reader needs to
- * look at very little: strings end at the first quote that no backslash takes,
- * containers where brackets balance outside strings, other scalars before the
- * next comma, bracket or white space. The searches for those bytes take sixteen
- * at a time where there are vectors.
+ * look at very little (json/scan.h).
  *
  * json_pointer_at() walks down from the outermost value, at each level past the
  * items before the one that holds the offset: at worst the length times the
@@ -18,108 +15,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
+#include "json/scan.h"
 #include "json/utf8.h"
 
 enum { REPLACEMENT = 0xFFFD };
-
-/* ORed into a byte it makes '[' and '{' the same, and ']' and '}'; of all bytes that it
- * makes equal to a quote or a comma none other occurs in valid JSON. */
-enum { FOLD = 0x20, NO_FOLD = 0 };
-
-/* The first byte that, ORed with fold, is in the set; or end. */
-static inline __attribute__((always_inline)) const char *find_any(const char *at, const char *end,
-                                                                  char fold, const char set[3])
-{
-#if defined(__SSE2__)
-    for (; end - at >= 16; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        bytes = _mm_or_si128(bytes, _mm_set1_epi8(fold));
-        __m128i found = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(set[0])),
-                                     _mm_cmpeq_epi8(bytes, _mm_set1_epi8(set[1])));
-        found = _mm_or_si128(found, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(set[2])));
-        unsigned bits = (unsigned)_mm_movemask_epi8(found);
-        if (bits != 0)
-            return at + __builtin_ctz(bits);
-    }
-#endif
-    for (; at < end; at++) {
-        char folded = (char)(*at | fold);
-        if (folded == set[0] || folded == set[1] || folded == set[2])
-            break;
-    }
-    return at;
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
-static const char *skip_space(const char *at, const char *end)
-{
-    while (at < end && is_space(*at))
-        at++;
-    return at;
-}
-
-/* From the opening quote to after the closing one. */
-static const char *skip_string(const char *at, const char *end)
-{
-    at++;
-    for (;;) {
-        at = find_any(at, end, NO_FOLD, "\"\\\\");
-        if (at == end)
-            return end;
-        if (*at == '"')
-            return at + 1;
-        if (end - at < 2)
-            return end;
-        at += 2;
-    }
-}
-
-/* From the opening bracket to after its partner. */
-static const char *skip_container(const char *at, const char *end)
-{
-    size_t depth = 0;
-    for (;;) {
-        at = find_any(at, end, FOLD, "\"{}");
-        if (at == end)
-            return end;
-        if (*at == '"') {
-            at = skip_string(at, end);
-            continue;
-        }
-        depth += (*at | FOLD) == '{' ? 1 : -1;
-        at++;
-        if (depth == 0)
-            return at;
-    }
-}
-
-static const char *skip_scalar(const char *at, const char *end)
-{
-    while (at < end && *at != ',' && *at != ']' && *at != '}' && !is_space(*at))
-        at++;
-    return at;
-}
-
-static const char *skip_value(const char *at, const char *end)
-{
-    switch (*at) {
-    case '"':
-        return skip_string(at, end);
-    case '{':
-    case '[':
-        return skip_container(at, end);
-    default:
-        return skip_scalar(at, end);
-    }
-}
 
 enum json_type json_span_type(struct json_span span)
 {

@@ -320,7 +320,7 @@ static void a_rejected_part_decides(void **state)
     fixture_begin(&fixture);
     settle_json(&fixture, 0, "{}");
     settle_json(&fixture, 1, "{}");
-    job_reject(&fixture.job, 1, OUTCOME_MERGE_CONFLICT);
+    job_reject(&fixture.job, 1, OUTCOME_MERGE_CONFLICT, NULL);
     assert_states(&fixture.job, "of");
     assert_decider(&fixture.job, 1);
     assert_int_equal(fixture.job.parts[1].failure, OUTCOME_MERGE_CONFLICT);

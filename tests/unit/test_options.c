@@ -157,26 +157,13 @@ static void hints_at_the_nearest_name(void **state)
 
 static void names_what_comes_later(void **state)
 {
-    static const char *const later[] = {"dependsOn", "select", "allow", "deny",  "rename", "group",
-                                        "foreach",   "dedupe", "retry", "hedge", "cache"};
+    static const char *const later[] = {"dependsOn", "foreach", "dedupe",
+                                        "retry",     "hedge",   "cache"};
     char text[64];
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
         snprintf(text, sizeof(text), "{id: a, url: /b, %s: 1}", later[i]);
         read_as(*state, SECTION_REQUEST, text, true);
         assert_true(has_fault(*state, "this version does not have it"));
-    }
-    static const char *const choices[][2] = {
-        {"merge: deep", "\"deep\""},
-        {"merge: patch", "\"patch\""},
-        {"merge: coalesce", "\"coalesce\""},
-    };
-    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
-        char words[80];
-        snprintf(text, sizeof(text), "{requests: [{id: a, url: /b}], %s}", choices[i][0]);
-        snprintf(words, sizeof(words), "%s cannot be used: this version does not have it",
-                 choices[i][1]);
-        read_as(*state, SECTION_BATCH, text, true);
-        assert_true(has_fault(*state, words));
     }
     read_as(*state, SECTION_BATCH, "{requests: [{id: a, url: /b}], merge: race}", true);
     assert_true(has_fault(*state, "not \"race\""));

@@ -611,7 +611,6 @@ static void test_refused_queries(void **state)
     refuse_query(fixture, "url=/users/1&body=x", "body", 400,
                  "there is no member \"body\" here; use url, merge, policy, timeout, status, meta; "
                  "in a url write & as %26");
-    refuse_query(fixture, "url=/users/1&merge=deep", "merge", 400, "this version does not have it");
     refuse_query(fixture, "url=/users/1&merge=keyed&merge=array", "merge", 400, "twice");
     refuse_query(fixture, "url=/users/1&merge=nope", "merge", 400, "");
     refuse_query(fixture, "url=/users/1&policy=some", "policy", 400, "must be \"all\"");
