@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/decimal.h"
+#include "core/merge.h"
 #include "core/reply_fields.h"
 
 enum { LINE_MAX_LENGTH = 512, TOTAL_ROOM = 96 };
@@ -51,7 +52,7 @@ static void add_aggregate_status(struct arena *arena, struct header_list *header
 {
     struct buffer line;
     buffer_init(&line, LINE_MAX_LENGTH);
-    buffer_string(&line, job->decider ? "failed" : job->failed > 0 ? "partial" : "complete");
+    buffer_string(&line, job->decider ? "failed" : merge_is_partial(job) ? "partial" : "complete");
     buffer_string(&line, "; total=");
     decimal_put(&line, job->count);
     buffer_string(&line, "; ok=");

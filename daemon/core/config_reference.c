@@ -54,6 +54,9 @@ static const struct chapter chapters[] = {
     {SECTION_BATCH, "A batch",
      "In an endpoint, and as the document that a client posts to `/batch`."},
     {SECTION_REQUEST, "requests[]", "One call of a batch."},
+    {SECTION_FOREACH, "requests[].foreach",
+     "One call per item. Where the request is optional or has a `default`, an item that failed is\n"
+     "replaced by that or by null; otherwise the first failure ends the others."},
 };
 
 static const char *type_text(enum option_type type)

@@ -24,6 +24,18 @@ struct part {
     enum outcome_code failure; /* when failed: the code users see */
     enum json_type type;       /* JSON_NONE: an empty body, or not looked at */
     struct json_span value;    /* the body's value inside outcome.body */
+    struct json_span body;     /* the whole body when it is JSON; for those that depend on it */
+    const struct item_failures *item_failures; /* foreach: what is missing in it, or NULL */
+};
+
+/* Items of a foreach that failed while the part did not: it is optional. */
+struct item_failures {
+    size_t count;
+    struct item_failure {
+        size_t item; /* its place in the list, from 0 */
+        enum outcome_code failure;
+        struct outcome outcome; /* without head and body */
+    } * items;
 };
 
 struct job {
@@ -32,6 +44,7 @@ struct job {
     struct arena *arena;
     struct part *parts; /* in declared order */
     size_t count, waiting, ok, failed, skipped;
+    bool incomplete; /* an optional item of a foreach failed */
     bool complete;
     bool expired;         /* the batch's deadline ended it */
     struct part *decider; /* why there is no full reply: the failure that ended the batch, or the
@@ -49,6 +62,14 @@ void job_done(struct job *job); /* frees the outcomes */
  * Outcomes that come later are freed, change nothing and return false. */
 bool job_settle(struct job *job, size_t index, struct outcome *outcome, usec_t now);
 
+/* The part has failed with `failure`, whatever its outcome looks like; otherwise as
+ * job_settle(). */
+bool job_fail(struct job *job, size_t index, enum outcome_code failure, struct outcome *outcome,
+              usec_t now);
+/* The same for a request that could not even be sent. `detail` lives as long as the job. */
+bool job_fail_unsent(struct job *job, size_t index, enum outcome_code failure, const char *detail,
+                     usec_t now);
+
 /* The batch's deadline has passed: what waits has failed with http_response_timeout
  * (under `onTimeout: partial` as if optional). The job is complete afterwards. */
 void job_expire(struct job *job, usec_t now);
@@ -60,6 +81,9 @@ void job_reject(struct job *job, size_t index, enum outcome_code failure);
 /* What a part puts into a merged reply: its value, when it failed its `default`,
  * or nothing (len 0). */
 struct json_span part_value(const struct part *part);
+/* What requests that depend on a part see: its body, when it failed its `default`, or
+ * nothing (len 0). */
+struct json_span part_body(const struct part *part);
 /* True when no failure of the part can fail the batch as long as others succeed. */
 bool part_is_optional(const struct job *job, const struct part *part);
 

@@ -15,7 +15,7 @@ enum { OVERHEAD = 64, ENVELOPE_OVERHEAD = 160 };
 
 bool merge_is_partial(const struct job *job)
 {
-    return job->failed > 0;
+    return job->failed > 0 || job->incomplete;
 }
 
 static void put_meta(const struct job *job, struct buffer *out)

@@ -45,6 +45,7 @@ static const struct layout layouts[SECTION_COUNT] = {
     [SECTION_FORWARD] = {sizeof(struct forward), 0, false},
     [SECTION_BATCH] = {sizeof(struct batch), 0, false},
     [SECTION_REQUEST] = {sizeof(struct request), offsetof(struct request, node), true},
+    [SECTION_FOREACH] = {sizeof(struct foreach), 0, false},
 };
 
 const struct option *options_of(enum option_section section, size_t *ret_count)
@@ -86,7 +87,7 @@ const char *option_section_name(enum option_section section)
 {
     static const char *const names[SECTION_COUNT] = {
         "file",          "limits",   "resolver", "egress", "propagate", "upstream",
-        "upstreamBatch", "endpoint", "forward",  "batch",  "request",
+        "upstreamBatch", "endpoint", "forward",  "batch",  "request",   "foreach",
     };
     return names[section];
 }

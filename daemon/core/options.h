@@ -23,6 +23,7 @@ enum option_section {
     SECTION_FORWARD,
     SECTION_BATCH,
     SECTION_REQUEST,
+    SECTION_FOREACH,
     SECTION_COUNT,
 };
 

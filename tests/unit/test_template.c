@@ -154,7 +154,6 @@ static void test_refused(void **state)
     expect_wrong("/{x*}", 3, "explode");
     expect_wrong("/{x:3}", 3, "prefixes");
     expect_wrong("/{?x,y*}", 6, "explode");
-    expect_wrong("/{$request.path.id}", 2, "expressions in this place");
     expect_wrong("/{}", 2, "empty");
     expect_wrong("/{?}", 3, "name is made of");
     expect_wrong("/{x", 1, "closing");

@@ -1,0 +1,82 @@
+/*
+ * Every batch passes through here, most of them without two equal calls, so the
+ * hash is cheap: the upstream and the end of the target, where ids and queries
+ * are. Equal hashes are then compared in full.
+ *
+ * A call that can no longer be followed gives its place to the next one.
+ */
+#include "core/dedupe.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+void dedupe_init(struct dedupe *dedupe, const struct planned *items, size_t count,
+                 struct arena *arena)
+{
+    size_t slots = 4;
+    while (slots < 2 * count)
+        slots *= 2;
+    assert(count < UINT16_MAX);
+    *dedupe = (struct dedupe){
+        .items = items,
+        .slots = arena_array(arena, slots, sizeof(unsigned short)),
+        .mask = slots - 1,
+    };
+}
+
+static size_t hash(const struct call_spec *call)
+{
+    uint64_t tail = 0;
+    size_t len = strlen(call->target);
+    size_t taken = len < sizeof tail ? len : sizeof tail;
+    memcpy(&tail, call->target + len - taken, taken);
+    uint64_t value = (tail ^ len ^ (uintptr_t)call->upstream) * 0x9E3779B97F4A7C15u;
+    return (size_t)(value >> 40);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || strcmp(a, b) == 0;
+}
+
+static bool same_headers(const struct header_list *a, const struct header_list *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        if (strcasecmp(a->items[i].name, b->items[i].name) != 0 ||
+            !same_text(a->items[i].value, b->items[i].value))
+            return false;
+    }
+    return true;
+}
+
+static bool same_origin(const struct origin *a, const struct origin *b)
+{
+    return a == b || (a->tls == b->tls && strcmp(a->authority, b->authority) == 0);
+}
+
+bool dedupe_same(const struct call_spec *a, const struct call_spec *b)
+{
+    return a->upstream == b->upstream && a->timeout == b->timeout && a->decode == b->decode &&
+           same_text(a->target, b->target) && same_text(a->method, b->method) &&
+           same_origin(a->origin, b->origin) && same_headers(&a->headers, &b->headers);
+}
+
+size_t dedupe_find(struct dedupe *dedupe, size_t index, bool usable(const void *ctx, size_t index),
+                   const void *ctx)
+{
+    const struct call_spec *call = &dedupe->items[index].call;
+    size_t at = hash(call) & dedupe->mask;
+    size_t left = dedupe->mask + 1;
+    for (; dedupe->slots[at] != 0 && left > 0; at = (at + 1) & dedupe->mask, left--) {
+        size_t other = dedupe->slots[at] - 1u;
+        if (!usable(ctx, other))
+            break;
+        if (dedupe_same(&dedupe->items[other].call, call))
+            return other;
+    }
+    dedupe->slots[at] = (unsigned short)(index + 1);
+    return index;
+}
