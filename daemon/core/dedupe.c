@@ -57,9 +57,11 @@ static bool same_origin(const struct origin *a, const struct origin *b)
     return a == b || (a->tls == b->tls && strcmp(a->authority, b->authority) == 0);
 }
 
-bool dedupe_same(const struct call_spec *a, const struct call_spec *b)
+bool dedupe_same(const struct planned *one, const struct planned *other)
 {
-    return a->upstream == b->upstream && a->timeout == b->timeout && a->decode == b->decode &&
+    const struct call_spec *a = &one->call;
+    const struct call_spec *b = &other->call;
+    return a->upstream == b->upstream && one->timeout == other->timeout && a->decode == b->decode &&
            same_text(a->target, b->target) && same_text(a->method, b->method) &&
            same_origin(a->origin, b->origin) && same_headers(&a->headers, &b->headers);
 }
@@ -67,14 +69,14 @@ bool dedupe_same(const struct call_spec *a, const struct call_spec *b)
 size_t dedupe_find(struct dedupe *dedupe, size_t index, bool usable(const void *ctx, size_t index),
                    const void *ctx)
 {
-    const struct call_spec *call = &dedupe->items[index].call;
-    size_t at = hash(call) & dedupe->mask;
+    const struct planned *item = &dedupe->items[index];
+    size_t at = hash(&item->call) & dedupe->mask;
     size_t left = dedupe->mask + 1;
     for (; dedupe->slots[at] != 0 && left > 0; at = (at + 1) & dedupe->mask, left--) {
         size_t other = dedupe->slots[at] - 1u;
         if (!usable(ctx, other))
             break;
-        if (dedupe_same(&dedupe->items[other].call, call))
+        if (dedupe_same(&dedupe->items[other], item))
             return other;
     }
     dedupe->slots[at] = (unsigned short)(index + 1);

@@ -13,12 +13,12 @@ struct dedupe {
 void dedupe_init(struct dedupe *dedupe, const struct planned *items, size_t count,
                  struct arena *arena);
 
-/* True when two calls would send the same and wait as long for it. */
-bool dedupe_same(const struct call_spec *a, const struct call_spec *b);
+/* True when two calls would send the same and wait as long for it (the batch's end aside). */
+bool dedupe_same(const struct planned *one, const struct planned *other);
 
 /* The earlier call that items[index] may follow, or `index` itself, which is then the one
  * that later ones find. `usable(ctx, i)` says whether i, which was found, can be followed;
- * only then its call_spec is looked at. */
+ * only then its call is looked at. */
 size_t dedupe_find(struct dedupe *dedupe, size_t index, bool usable(const void *ctx, size_t index),
                    const void *ctx);
 

@@ -34,7 +34,7 @@ static void refuse(const struct late_context *context, const struct expression *
 static const struct expression *find_expression(const struct late *late, const char *name)
 {
     for (size_t i = 0; i < late->url_count; i++) {
-        if (late->url[i]->text == name)
+        if (late->url[i]->text == name || strcmp(late->url[i]->text, name) == 0)
             return late->url[i];
     }
     assert(false && "every expression of the template was noted");

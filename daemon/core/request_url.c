@@ -178,7 +178,6 @@ static void compile_expressions(struct compiler *compiler, struct request *reque
                      names[i][1] == '$' ? "a URL has no {; write %7B" : wrong);
             continue;
         }
-        expression->text = names[i]; /* by which the lookup knows it */
         late->url[late->url_count++] = expression;
         request_refer(compiler, request, place, expression);
     }

@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import harness  # noqa: E402
+import recorder as recorder_module  # noqa: E402
 import scripted as scripted_module  # noqa: E402
 
 STANDARD = """
@@ -99,6 +100,21 @@ def scripted():
 
     def start(*script):
         server = scripted_module.Scripted(list(script)).__enter__()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.__exit__()
+
+
+@pytest.fixture
+def recorder():
+    """Starts upstreams that remember what they are asked."""
+    started = []
+
+    def start(answer=None):
+        server = recorder_module.Recorder(answer).__enter__()
         started.append(server)
         return server
 
