@@ -118,7 +118,10 @@ void fanout_settle(struct fanout *fanout, size_t index, struct outcome *outcome,
     if (is_late(fanout, outcome, from_child, now))
         return;
     (void)job_settle(&fanout->job, index, outcome, now);
-    settled(fanout, index);
+    if (fanout->walk || fanout->group || fanout->legs[index].followers)
+        settled(fanout, index);
+    else if (fanout->job.complete && !fanout->starting)
+        finish(fanout);
 }
 
 void fanout_fail(struct fanout *fanout, size_t index, enum outcome_code failure,
@@ -221,7 +224,7 @@ void fanout_begin_job(struct fanout *fanout, const struct batch *batch, usec_t n
     job_init(&fanout->job, fanout->config, batch, fanout->arena, now);
     fanout->has_job = true;
     fanout->legs = mem_new(fanout->plan.count * sizeof *fanout->legs);
-    if (fanout->plan.count > 1)
+    if (batch->may_repeat)
         dedupe_init(&fanout->dedupe, fanout->plan.items, fanout->plan.count, fanout->arena);
     loop_set(fanout->engine->loop, &fanout->timer, fanout->deadline, expired);
 }

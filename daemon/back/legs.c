@@ -96,7 +96,7 @@ static bool may_follow(const void *ctx, size_t index)
 static bool follow(struct fanout *fanout, size_t index)
 {
     struct leg *leg = &fanout->legs[index];
-    if (!fanout->dedupe.slots || !fanout->plan.items[index].request->dedupe)
+    if (!fanout->plan.items[index].request->dedupe)
         return false;
     size_t other = dedupe_find(&fanout->dedupe, index, may_follow, fanout);
     if (other == index)
@@ -135,7 +135,7 @@ void leg_start(struct fanout *fanout, size_t index, usec_t now, struct spread *s
     usec_t left = fanout->deadline > now ? fanout->deadline - now : 0;
     if (item->call.timeout > left)
         item->call.timeout = left;
-    if (follow(fanout, index))
+    if (fanout->dedupe.slots && follow(fanout, index))
         return;
     fanout->outstanding++;
     leg->call = spread ? spread_call(spread, &item->call, call_came_home, fanout, index)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/dedupe.h"
 #include "core/options_read.h"
 #include "core/request_compile.h"
 
@@ -118,6 +119,7 @@ static void compile(struct compiler *compiler)
         check_unique(compiler, i);
     }
     request_link_all(compiler);
+    batch->may_repeat = dedupe_possible(batch, compiler->arena);
 }
 
 void batch_read_document(const struct config *config, const struct node *document,

@@ -1,5 +1,6 @@
 /*
- * Every batch passes through here, most of them without two equal calls, so the
+ * Most batches have no two equal calls, and where no variable is in any target this is
+ * known before anything is planned. Otherwise every call passes through here, so the
  * hash is cheap: the upstream and the end of the target, where ids and queries
  * are. Equal hashes are then compared in full.
  *
@@ -11,28 +12,58 @@
 #include <string.h>
 #include <strings.h>
 
-void dedupe_init(struct dedupe *dedupe, const struct planned *items, size_t count,
-                 struct arena *arena)
+static size_t hash(const struct upstream *upstream, const char *target)
+{
+    uint64_t tail = 0;
+    size_t len = strlen(target);
+    size_t taken = len < sizeof tail ? len : sizeof tail;
+    memcpy(&tail, target + len - taken, taken);
+    uint64_t value = tail ^ len ^ (uintptr_t)upstream;
+    value ^= value >> 32; /* the last bytes differ most, and are the highest bits */
+    return (size_t)(value * 0x9E3779B97F4A7C15u >> 40);
+}
+
+/* A power of two, for at most half of them to be taken. */
+static size_t slots_for(size_t count)
 {
     size_t slots = 4;
     while (slots < 2 * count)
         slots *= 2;
+    return slots;
+}
+
+/* Equal hashes are enough to look closer later. */
+bool dedupe_possible(const struct batch *batch, struct arena *arena)
+{
+    const struct request *requests = batch_requests(batch);
+    size_t mask = slots_for(batch->list.count) - 1;
+    unsigned *slots = batch->list.count > 1 ? arena_array(arena, mask + 1, sizeof *slots) : NULL;
+    for (size_t i = 0; slots && i < batch->list.count; i++) {
+        if (!requests[i].dedupe || requests[i].target == TARGET_ENDPOINT)
+            continue;
+        if (!requests[i].literal)
+            return true;
+        unsigned found = (unsigned)hash(requests[i].upstream, requests[i].literal) | 1u << 31;
+        size_t at = found & mask;
+        while (slots[at] != 0 && slots[at] != found)
+            at = (at + 1) & mask;
+        if (slots[at] == found)
+            return true;
+        slots[at] = found;
+    }
+    return false;
+}
+
+void dedupe_init(struct dedupe *dedupe, const struct planned *items, size_t count,
+                 struct arena *arena)
+{
+    size_t slots = slots_for(count);
     assert(count < UINT16_MAX);
     *dedupe = (struct dedupe){
         .items = items,
         .slots = arena_array(arena, slots, sizeof(unsigned short)),
         .mask = slots - 1,
     };
-}
-
-static size_t hash(const struct call_spec *call)
-{
-    uint64_t tail = 0;
-    size_t len = strlen(call->target);
-    size_t taken = len < sizeof tail ? len : sizeof tail;
-    memcpy(&tail, call->target + len - taken, taken);
-    uint64_t value = (tail ^ len ^ (uintptr_t)call->upstream) * 0x9E3779B97F4A7C15u;
-    return (size_t)(value >> 40);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -70,7 +101,7 @@ size_t dedupe_find(struct dedupe *dedupe, size_t index, bool usable(const void *
                    const void *ctx)
 {
     const struct planned *item = &dedupe->items[index];
-    size_t at = hash(&item->call) & dedupe->mask;
+    size_t at = hash(item->call.upstream, item->call.target) & dedupe->mask;
     size_t left = dedupe->mask + 1;
     for (; dedupe->slots[at] != 0 && left > 0; at = (at + 1) & dedupe->mask, left--) {
         size_t other = dedupe->slots[at] - 1u;

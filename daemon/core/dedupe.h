@@ -4,6 +4,9 @@
 
 #include "core/plan.h"
 
+/* False when no two calls of a batch can be the same, whatever the client sends. */
+bool dedupe_possible(const struct batch *batch, struct arena *arena);
+
 struct dedupe {
     const struct planned *items;
     unsigned short *slots; /* index + 1 */

@@ -95,6 +95,7 @@ struct batch *items_batch(const struct batch *batch, const struct request *reque
     inner->merge = MERGE_ARRAY;
     inner->policy = POLICY_ALL;
     inner->graph = NULL;
+    inner->may_repeat = request->dedupe;
     for (size_t i = 0; i < count; i++) {
         requests[i] = *request;
         requests[i].foreach = NULL;

@@ -48,14 +48,15 @@ static const struct layout layouts[SECTION_COUNT] = {
     [SECTION_FOREACH] = {sizeof(struct foreach), 0, false},
 };
 
+/* From the end: what client documents have is there, and they are read most often. */
 const struct option *options_of(enum option_section section, size_t *ret_count)
 {
-    size_t first = 0;
-    while (first < ROWS && table[first].section != section)
-        first++;
-    size_t end = first;
-    while (end < ROWS && table[end].section == section)
-        end++;
+    size_t end = ROWS;
+    while (end > 0 && table[end - 1].section != section)
+        end--;
+    size_t first = end;
+    while (first > 0 && table[first - 1].section == section)
+        first--;
     assert(end > first);
     *ret_count = end - first;
     return &table[first];

@@ -111,17 +111,23 @@ static const char *fill_target(struct planner *planner, const struct request *re
 
 /* ---- Bodies ---- */
 
+static void fill_late_body(const struct planner *planner, const struct request *request,
+                           const char **ret_data, size_t *ret_len)
+{
+    const struct late_context context = {planner->batch, planner->values, planner->arena,
+                                         planner->faults};
+    if (request->late->body)
+        late_body(&context, request, planner->config->limits.reply_body, ret_data, ret_len);
+}
+
 static void fill_body(const struct planner *planner, const struct request *request,
                       const char **ret_data, size_t *ret_len, const char **ret_content_type)
 {
     *ret_content_type = request->content_type;
     *ret_data = request->body_data;
     *ret_len = request->body_len;
-    if (request->late && request->late->body) {
-        const struct late_context context = {planner->batch, planner->values, planner->arena,
-                                             planner->faults};
-        late_body(&context, request, planner->config->limits.reply_body, ret_data, ret_len);
-    }
+    if (request->late)
+        fill_late_body(planner, request, ret_data, ret_len);
     if (request->body != BODY_CLIENT)
         return;
     *ret_data = planner->inbound->body;

@@ -64,6 +64,7 @@ struct batch {
     const struct graph *graph;       /* who waits for whom; NULL: nobody */
     size_t expressions;              /* how many are in it */
     bool late;                       /* some request is */
+    bool may_repeat;                 /* two of its calls may be the same (core/dedupe) */
 };
 
 static inline struct request *batch_requests(const struct batch *batch)
