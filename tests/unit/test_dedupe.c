@@ -102,6 +102,31 @@ static void test_full(void **state)
     arena_free(calls.arena);
 }
 
+static bool is_possible(const struct request *requests, size_t count)
+{
+    struct arena *arena scope_arena = arena_new();
+    struct batch batch = {.list = {(void *)(uintptr_t)requests, count}};
+    return dedupe_possible(&batch, arena);
+}
+
+/* Known before anything is planned, as far as targets are. */
+static void test_possible(void **state)
+{
+    (void)state;
+    const struct request plain[] = {{.dedupe = true, .literal = "/items/1"},
+                                    {.dedupe = true, .literal = "/items/2"},
+                                    {.dedupe = false, .literal = "/items/2"},
+                                    {.target = TARGET_ENDPOINT, .dedupe = true}};
+    const struct request twice[] = {{.dedupe = true, .literal = "/items/1"},
+                                    {.dedupe = true, .literal = "/items/2"},
+                                    {.dedupe = true, .literal = "/items/1"}};
+    const struct request open[] = {{.dedupe = true, .literal = "/items/1"}, {.dedupe = true}};
+    assert_false(is_possible(plain, 4));
+    assert_true(is_possible(twice, 3));
+    assert_true(is_possible(open, 2));
+    assert_false(is_possible(open + 1, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_different),
         cmocka_unit_test(test_what_cannot_be_followed),
         cmocka_unit_test(test_full),
+        cmocka_unit_test(test_possible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
