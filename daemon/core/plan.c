@@ -120,8 +120,8 @@ static void fill_late_body(const struct planner *planner, const struct request *
         late_body(&context, request, planner->config->limits.reply_body, ret_data, ret_len);
 }
 
-static void fill_body(const struct planner *planner, const struct request *request,
-                      const char **ret_data, size_t *ret_len, const char **ret_content_type)
+static inline void fill_body(const struct planner *planner, const struct request *request,
+                             const char **ret_data, size_t *ret_len, const char **ret_content_type)
 {
     *ret_content_type = request->content_type;
     *ret_data = request->body_data;
