@@ -54,7 +54,7 @@ def start_gatherd(work, binary, workers, upstream):
              f'connectTimeout: 10s, caFile: {work}/cert.pem }} }}', "endpoints:"]
     for width in WIDTHS:
         lines += [f"  - path: /{width}", "    merge: keyed", "    requests:"]
-        lines += [f"      - {{ id: r{n}, upstream: up, url: / }}" for n in range(width)]
+        lines += [f"      - {{ id: r{n}, upstream: up, url: /, dedupe: false }}" for n in range(width)]
     conf = work / f"gatherd{workers}.yaml"
     conf.write_text("\n".join(lines) + "\n")
     return programs.Program(f"{workers} workers", [binary, "--config", str(conf)], port,

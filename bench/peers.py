@@ -101,7 +101,7 @@ def start_gatherd(stage, name, port, groups):
             group, path = call(work, n)
             accept = ", success: [2xx, 404]" if path == "missing" else ""
             lines.append(f"      - {{ id: r{n + 1}, upstream: {group}{n % len(groups[group])}, "
-                         f'url: "/{path}"{accept} }}')
+                         f'url: "/{path}", dedupe: false{accept} }}')
     conf = stage.work / f"gatherd-{stage.count}.yaml"
     conf.write_text("\n".join(lines) + "\n")
     with (stage.work / f"gatherd-{stage.count}.log").open("w") as log:

@@ -272,7 +272,7 @@ static struct config *make_config(struct arena *arena, size_t calls, unsigned po
                   "endpoints:\n  - path: /wide\n    merge: keyed\n    requests:\n",
                   port);
     for (size_t i = 0; i < calls; i++)
-        buffer_printf(&text, "      - { id: r%zu, upstream: up, url: /x }\n", i);
+        buffer_printf(&text, "      - { id: r%zu, upstream: up, url: /x, dedupe: false }\n", i);
     struct config *config = config_load_memory("bench", text.data, text.len, &faults);
     if (!config) {
         fprintf(stderr, "%s: %s\n", faults.first->place, faults.first->text);

@@ -95,7 +95,7 @@ void dispatch_pause(struct dispatch *dispatch, struct call *call, bool paused)
 static bool may_be_cold(const struct planned *item)
 {
     const struct upstream *upstream = item->call.upstream;
-    return !item->in_place && item->call.origin->tls && (!upstream || upstream->http == HTTP_1);
+    return item->call.origin && item->call.origin->tls && (!upstream || upstream->http == HTTP_1);
 }
 
 /* How many calls need a new TLS connection, about: neighbours in the plan to one origin
@@ -124,7 +124,7 @@ static size_t count_calls(const struct plan *plan)
 {
     size_t calls = 0;
     for (size_t i = 0; i < plan->count; i++)
-        calls += !plan->items[i].in_place;
+        calls += plan->items[i].call.origin != NULL; /* others run in place, or later */
     return calls;
 }
 

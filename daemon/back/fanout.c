@@ -1,60 +1,32 @@
 /*
- * A fan-out is a job and its legs: a leg is a call given to dispatch, or a child
- * fan-out that runs an endpoint of our own. The job decides when it is complete;
- * then what still runs is cancelled first, and the answer is handed over after,
- * so upstreams never work for a client that has its reply.
+ * A fan-out is a job and its legs (legs.c). The job decides when it is complete;
+ * then what still runs is cancelled first, and the answer is handed over after, so
+ * upstreams never work for a client that has its reply.
+ *
+ * Where requests wait for others (core/graph), or are the calls of a foreach, a leg
+ * that settles makes others ready, and they start in the same turn of the loop.
  *
  * Lifetimes: `outstanding` counts calls that are not home and children that are
  * not freed. A child borrows from its parent's arena, so it keeps its parent
  * alive until its own last call is home. `starting` holds the end back while
- * the legs are being started: a child without calls is done inside its start.
+ * legs are being started: a child without calls is done inside its start.
  *
  * Depth of recursion is that of nesting, which the plan limits.
  */
 #include "back/fanout.h"
 
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
+#include "back/fanout_inner.h"
+#include "base/mem.h"
 
 enum { FAULTS_MOST = 32 };
 
-struct leg {
-    struct fanout *owner;
-    struct call *call;    /* NULL: not running */
-    struct fanout *child; /* NULL: not running */
-    usec_t started;
-    bool told; /* to a stream */
-};
-
-struct fanout {
-    const struct fanout_engine *engine;
-    struct config *config;
-    struct arena *arena; /* holds this struct too */
-    fanout_done_fn *done;
-    const struct fanout_parts *parts; /* NULL: one reply in the end */
-    void *ctx;
-    struct fanout *parent; /* held until this one is freed */
-    struct plan plan;
-    struct job job;
-    bool has_job;
-    struct leg *legs;
-    size_t outstanding;
-    struct timer timer;
-    usec_t deadline;
-    bool paused;
-    bool starting, ended; /* ended: done has run, or it was cancelled */
-};
-
-static struct fanout *start(const struct fanout_engine *engine, struct config *config,
-                            const struct batch *batch, const struct inbound *inbound,
-                            struct arena *arena, struct fanout *parent, fanout_done_fn *done,
-                            const struct fanout_parts *parts, void *ctx);
-
 /* ---- the end ---- */
 
-/* Frees the fan-out, and its parents, if nothing is outstanding any more. */
-static void release(struct fanout *fanout)
+void fanout_release(struct fanout *fanout)
 {
     while (fanout && fanout->ended && !fanout->starting && fanout->outstanding == 0) {
         struct fanout *parent = fanout->parent;
@@ -69,21 +41,6 @@ static void release(struct fanout *fanout)
     }
 }
 
-static void stop_legs(struct fanout *fanout)
-{
-    loop_clear(fanout->engine->loop, &fanout->timer);
-    for (size_t i = 0; i < fanout->plan.count; i++) {
-        struct leg *leg = &fanout->legs[i];
-        struct fanout *child = leg->child;
-        if (leg->call)
-            dispatch_cancel(fanout->engine->dispatch, leg->call);
-        leg->call = NULL;
-        leg->child = NULL;
-        if (child)
-            fanout_cancel(child);
-    }
-}
-
 static void hand_over(struct fanout *fanout, struct answer *answer)
 {
     assert(!fanout->ended);
@@ -91,13 +48,15 @@ static void hand_over(struct fanout *fanout, struct answer *answer)
     fanout->done(fanout->ctx, answer);
 }
 
+/* To a stream, once; nobody but those that wait for the reply looks at it afterwards. */
 static void tell_part(struct fanout *fanout, size_t index)
 {
     if (fanout->legs[index].told)
         return;
     fanout->legs[index].told = true;
     fanout->parts->part_done(fanout->ctx, &fanout->job, index);
-    job_drop_reply(&fanout->job, index);
+    if (!fanout->job.parts[index].request->feeds && !fanout->legs[index].followers)
+        job_drop_reply(&fanout->job, index);
 }
 
 static void end_stream(struct fanout *fanout)
@@ -111,9 +70,11 @@ static void end_stream(struct fanout *fanout)
 
 static void finish(struct fanout *fanout)
 {
-    stop_legs(fanout);
+    legs_stop(fanout);
     if (fanout->parts)
         end_stream(fanout);
+    else if (fanout->group)
+        foreach_finish(fanout);
     else
         hand_over(fanout, answer_from_job(&fanout->job));
 }
@@ -123,104 +84,9 @@ void fanout_cancel(struct fanout *fanout)
     assert(!fanout->ended);
     fanout->ended = true;
     fanout->outstanding++; /* the last child to go must not free it yet */
-    stop_legs(fanout);
+    legs_stop(fanout);
     fanout->outstanding--;
-    release(fanout);
-}
-
-static void expired(struct timer *timer)
-{
-    struct fanout *fanout = container_of(timer, struct fanout, timer);
-    job_expire(&fanout->job, clock_now());
-    finish(fanout);
-    release(fanout);
-}
-
-/* Takes the outcome of a leg; the fan-out may have ended before. A leg whose own
- * time was cut to the batch's may fail just before the batch's timer runs: then
- * it is the batch that has expired, and `onTimeout` rules. */
-static void settle(struct fanout *fanout, size_t index, struct outcome *outcome, bool from_child)
-{
-    usec_t now = clock_now();
-    if (fanout->ended) {
-        outcome_done(outcome);
-        return;
-    }
-    if (now >= fanout->deadline && (from_child || outcome->code != OUTCOME_REPLY)) {
-        outcome_done(outcome);
-        job_expire(&fanout->job, now);
-    } else {
-        (void)job_settle(&fanout->job, index, outcome, now);
-        if (fanout->parts)
-            tell_part(fanout, index);
-    }
-    if (fanout->job.complete && !fanout->starting)
-        finish(fanout);
-}
-
-/* ---- legs ---- */
-
-static void call_came_home(void *ctx, size_t index, struct outcome *outcome)
-{
-    struct fanout *fanout = ctx;
-    fanout->legs[index].call = NULL;
-    fanout->outstanding--;
-    settle(fanout, index, outcome, false);
-    release(fanout);
-}
-
-/* A child's answer is to its parent what an upstream's reply is. */
-static struct outcome outcome_of(struct answer *answer, usec_t started)
-{
-    struct outcome outcome = {
-        .code = OUTCOME_REPLY,
-        .status = answer->status,
-        .elapsed = clock_now() - started,
-        .attempts = 1,
-    };
-    struct buffer head;
-    buffer_init(&head, SIZE_MAX / 2);
-    for (size_t i = 0; i < answer->headers.count; i++) {
-        const struct header *header = &answer->headers.items[i];
-        buffer_string(&head, header->name);
-        buffer_string(&head, ": ");
-        buffer_string(&head, header->value);
-        buffer_string(&head, "\r\n");
-    }
-    outcome.head = buffer_take(&head, &outcome.head_len);
-    outcome.body = answer->body;
-    outcome.body_len = answer->body_len;
-    answer->body = NULL;
-    answer->body_len = 0;
-    return outcome;
-}
-
-/* The child stays outstanding until it is freed (release()). */
-static void child_done(void *ctx, struct answer *answer)
-{
-    struct leg *leg = ctx;
-    struct fanout *fanout = leg->owner;
-    struct outcome outcome = outcome_of(answer, leg->started);
-    answer_free(answer);
-    leg->child = NULL;
-    settle(fanout, (size_t)(leg - fanout->legs), &outcome, true);
-}
-
-static void start_child(struct fanout *fanout, struct leg *leg, struct planned *item)
-{
-    usec_t own = leg->started + item->timeout;
-    item->inner->deadline = own < fanout->deadline ? own : fanout->deadline;
-    fanout->outstanding++;
-    leg->child = start(fanout->engine, fanout->config, &item->inner->route.endpoint->batch,
-                       item->inner, arena_new(), fanout, child_done, NULL, leg);
-}
-
-static void pause_leg(struct fanout *fanout, struct leg *leg)
-{
-    if (leg->call)
-        dispatch_pause(fanout->engine->dispatch, leg->call, fanout->paused);
-    if (leg->child)
-        fanout_pause(leg->child, fanout->paused);
+    fanout_release(fanout);
 }
 
 void fanout_pause(struct fanout *fanout, bool paused)
@@ -229,31 +95,143 @@ void fanout_pause(struct fanout *fanout, bool paused)
         return;
     fanout->paused = paused;
     for (size_t i = 0; i < fanout->plan.count; i++)
-        pause_leg(fanout, &fanout->legs[i]);
+        leg_pause(fanout, i);
 }
 
-static void start_call(struct fanout *fanout, size_t index, usec_t now, struct spread *spread)
+static void expired(struct timer *timer)
 {
-    struct call_spec *call = &fanout->plan.items[index].call;
-    /* The upstream is told how long we wait: no longer than the batch lasts. */
-    usec_t left = fanout->deadline > now ? fanout->deadline - now : 0;
-    if (call->timeout > left)
-        call->timeout = left;
-    fanout->outstanding++;
-    fanout->legs[index].call = spread_call(spread, call, call_came_home, fanout, index);
+    struct fanout *fanout = container_of(timer, struct fanout, timer);
+    job_expire(&fanout->job, clock_now());
+    finish(fanout);
+    fanout_release(fanout);
 }
 
-static void start_leg(struct fanout *fanout, size_t index, usec_t now, struct spread *spread)
+/* ---- outcomes ---- */
+
+/* What a part that has settled means for the others. */
+static void settled(struct fanout *fanout, size_t index)
 {
+    const struct part *part = &fanout->job.parts[index];
+    bool starting = fanout->starting;
+    if (fanout->walk)
+        graph_settled(fanout->walk, index, part->state == PART_OK || part->request->fallback);
+    if (fanout->group)
+        fanout->group->running--;
+    if (fanout->legs[index].followers) {
+        fanout->starting = true;
+        legs_settle_followers(fanout, index);
+        fanout->starting = starting;
+    }
+    fanout_go_on(fanout);
+}
+
+/* True when an outcome comes too late for its own sake. A leg whose own time was cut to the
+ * batch's may fail just before the batch's timer runs: then it is the batch that has expired,
+ * and `onTimeout` rules. */
+static bool is_late(struct fanout *fanout, struct outcome *outcome, bool from_child, usec_t now)
+{
+    if (fanout->ended) {
+        outcome_done(outcome);
+        return true;
+    }
+    if (now < fanout->deadline || !(from_child || outcome->code != OUTCOME_REPLY))
+        return false;
+    outcome_done(outcome);
+    job_expire(&fanout->job, now);
+    fanout_go_on(fanout);
+    return true;
+}
+
+void fanout_settle(struct fanout *fanout, size_t index, struct outcome *outcome, bool from_child)
+{
+    usec_t now = clock_now();
+    if (is_late(fanout, outcome, from_child, now))
+        return;
+    (void)job_settle(&fanout->job, index, outcome, now);
+    if (fanout->parts)
+        tell_part(fanout, index);
+    if (fanout->walk || fanout->group || fanout->legs[index].followers)
+        settled(fanout, index);
+    else if (fanout->job.complete && !fanout->starting)
+        finish(fanout);
+}
+
+void fanout_fail(struct fanout *fanout, size_t index, enum outcome_code failure,
+                 struct outcome *outcome)
+{
+    usec_t now = clock_now();
+    if (is_late(fanout, outcome, true, now))
+        return;
+    (void)job_fail(&fanout->job, index, failure, outcome, now);
+    if (fanout->parts)
+        tell_part(fanout, index);
+    settled(fanout, index);
+}
+
+void fanout_fail_unsent(struct fanout *fanout, size_t index, enum outcome_code failure,
+                        const char *detail)
+{
+    struct outcome outcome = {.code = failure, .detail = detail};
+    fanout_fail(fanout, index, failure, &outcome);
+}
+
+/* ---- what waits ---- */
+
+static bool next_ready(struct fanout *fanout, size_t *ret_index, size_t *ret_blocker)
+{
+    *ret_blocker = SIZE_MAX;
+    return fanout->group ? foreach_next(fanout, ret_index)
+                         : graph_next(fanout->walk, ret_index, ret_blocker);
+}
+
+static const struct plan *begin_item(struct fanout *fanout, size_t index)
+{
+    const struct group *group = fanout->group;
+    const struct plan *plan = group ? &fanout->parent->plan : &fanout->plan;
+    plan->values->item = group ? group->items.list[index] : (struct json_span){NULL, 0};
+    return plan;
+}
+
+/* The turn of a request that waited has come. */
+static void start_late(struct fanout *fanout, size_t index, size_t blocker)
+{
+    const struct request *request = fanout->job.parts[index].request;
     struct planned *item = &fanout->plan.items[index];
-    struct leg *leg = &fanout->legs[index];
-    *leg = (struct leg){.owner = fanout, .started = now};
-    if (item->in_place)
-        start_child(fanout, leg, item);
-    else
-        start_call(fanout, index, now, spread);
-    if (fanout->paused)
-        pause_leg(fanout, leg);
+    if (blocker != SIZE_MAX) {
+        fanout_fail_unsent(
+            fanout, index, OUTCOME_DEPENDENCY_FAILED,
+            arena_printf(fanout->arena, "\"%s\"", fanout->job.parts[blocker].request->id));
+        return;
+    }
+    if (request->foreach) {
+        foreach_start(fanout, index);
+        return;
+    }
+    struct arena *arena = arena_new();
+    plan_late(begin_item(fanout, index), request, arena, item);
+    if (item->refusal == OUTCOME_NONE) {
+        fanout->legs[index].arena = arena;
+        leg_start(fanout, index, clock_now(), NULL);
+        return;
+    }
+    arena_free(arena);
+    fanout_fail_unsent(fanout, index, item->refusal, item->refusal_detail);
+}
+
+void fanout_go_on(struct fanout *fanout)
+{
+    size_t index, blocker;
+    if (fanout->starting || fanout->ended)
+        return;
+    if (fanout->walk || fanout->group) {
+        fanout->starting = true;
+        fanout->round++;
+        while (!fanout->job.complete && next_ready(fanout, &index, &blocker))
+            start_late(fanout, index, blocker);
+        fanout->starting = false;
+    }
+    if (fanout->job.complete)
+        finish(fanout);
 }
 
 /* ---- the start ---- */
@@ -275,55 +253,106 @@ static struct answer *make_plan(struct fanout *fanout, const struct batch *batch
     return NULL;
 }
 
+void fanout_begin_job(struct fanout *fanout, const struct batch *batch, usec_t now)
+{
+    job_init(&fanout->job, fanout->config, batch, fanout->arena, now);
+    fanout->has_job = true;
+    fanout->legs = arena_array(fanout->arena, fanout->plan.count, sizeof *fanout->legs);
+    if (batch->may_repeat)
+        dedupe_init(&fanout->dedupe, fanout->plan.items, fanout->plan.count, fanout->arena);
+    loop_set(fanout->engine->loop, &fanout->timer, fanout->deadline, expired);
+}
+
+/* A request with expressions that need not wait: the client said all of it. False when it
+ * is not to be started as others are. */
+static bool is_early(struct fanout *fanout, size_t index)
+{
+    const struct planned *item = &fanout->plan.items[index];
+    const struct request *request = item->request;
+    if (!request->late)
+        return true;
+    if (request->late->waits)
+        return false;
+    if (item->refusal != OUTCOME_NONE)
+        fanout_fail_unsent(fanout, index, item->refusal, item->refusal_detail);
+    else if (request->foreach)
+        foreach_start(fanout, index);
+    else
+        return true;
+    return false;
+}
+
+static void prepare_late(struct fanout *fanout, const struct batch *batch)
+{
+    fanout->plan.values->job = &fanout->job;
+    if (!batch->graph)
+        return;
+    fanout->walk = arena_alloc(fanout->arena, sizeof *fanout->walk);
+    graph_begin(fanout->walk, batch->graph, fanout->arena);
+}
+
 static void start_legs(struct fanout *fanout, const struct batch *batch,
                        const struct inbound *inbound)
 {
     usec_t now = clock_now();
     usec_t own = fanout->plan.timeout < USEC_NEVER - now ? now + fanout->plan.timeout : USEC_NEVER;
+    bool late = fanout->plan.planner != NULL;
     fanout->deadline = own < inbound->deadline ? own : inbound->deadline;
-    job_init(&fanout->job, fanout->config, batch, fanout->arena, now);
-    fanout->has_job = true;
-    fanout->legs = arena_array(fanout->arena, fanout->plan.count, sizeof *fanout->legs);
-    loop_set(fanout->engine->loop, &fanout->timer, fanout->deadline, expired);
+    fanout_begin_job(fanout, batch, now);
+    if (late)
+        prepare_late(fanout, batch);
     fanout->starting = true;
     struct spread spread;
     spread_begin(&spread, fanout->engine->dispatch, fanout->config, &fanout->plan);
-    for (size_t i = 0; i < fanout->plan.count && !fanout->job.complete; i++)
-        start_leg(fanout, i, now, &spread);
+    for (size_t i = 0; i < fanout->plan.count && !fanout->job.complete; i++) {
+        if (!late || is_early(fanout, i))
+            leg_start(fanout, i, now, &spread);
+    }
     spread_end(&spread);
     fanout->starting = false;
-    if (fanout->job.complete)
-        finish(fanout);
+    fanout_go_on(fanout);
 }
 
-static struct fanout *start(const struct fanout_engine *engine, struct config *config,
-                            const struct batch *batch, const struct inbound *inbound,
-                            struct arena *arena, struct fanout *parent, fanout_done_fn *done,
-                            const struct fanout_parts *parts, void *ctx)
+struct fanout *fanout_new(const struct fanout_engine *engine, struct config *config,
+                          struct arena *arena, struct fanout *parent, finished_fn *done, void *ctx)
 {
     struct fanout *fanout = arena_alloc(arena, sizeof *fanout);
     fanout->engine = engine;
     fanout->config = config_ref(config);
     fanout->arena = arena;
     fanout->done = done;
-    fanout->parts = parts;
     fanout->ctx = ctx;
     fanout->parent = parent;
+    return fanout;
+}
+
+/* NULL: `done` has run. */
+static struct fanout *start(struct fanout *fanout, const struct batch *batch,
+                            const struct inbound *inbound)
+{
     struct answer *refusal = make_plan(fanout, batch, inbound);
     if (refusal)
         hand_over(fanout, refusal);
     else
         start_legs(fanout, batch, inbound);
     bool ended = fanout->ended;
-    release(fanout);
+    fanout_release(fanout);
     return ended ? NULL : fanout;
+}
+
+struct fanout *fanout_start_child(struct fanout *parent, const struct batch *batch,
+                                  const struct inbound *inbound, struct arena *arena,
+                                  fanout_done_fn *done, void *ctx)
+{
+    return start(fanout_new(parent->engine, parent->config, arena, parent, done, ctx), batch,
+                 inbound);
 }
 
 struct fanout *fanout_start(const struct fanout_engine *engine, struct config *config,
                             const struct batch *batch, const struct inbound *inbound,
                             struct arena *arena, fanout_done_fn *done, void *ctx)
 {
-    return start(engine, config, batch, inbound, arena, NULL, done, NULL, ctx);
+    return start(fanout_new(engine, config, arena, NULL, done, ctx), batch, inbound);
 }
 
 struct fanout *fanout_start_stream(const struct fanout_engine *engine, struct config *config,
@@ -331,5 +360,7 @@ struct fanout *fanout_start_stream(const struct fanout_engine *engine, struct co
                                    struct arena *arena, fanout_done_fn *done,
                                    const struct fanout_parts *parts, void *ctx)
 {
-    return start(engine, config, batch, inbound, arena, NULL, done, parts, ctx);
+    struct fanout *fanout = fanout_new(engine, config, arena, NULL, done, ctx);
+    fanout->parts = parts;
+    return start(fanout, batch, inbound);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/decimal.h"
+#include "core/merge.h"
 #include "core/reply_fields.h"
 
 enum { LINE_MAX_LENGTH = 512, TOTAL_ROOM = 96 };

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/dedupe.h"
 #include "core/join.h"
 #include "core/options_read.h"
 #include "core/pass_headers.h"
@@ -12,6 +13,27 @@
 #include "core/request_compile.h"
 
 /* ---- The shared query ---- */
+
+/* A value with expressions becomes a piece of a URL template: they stay, the rest is encoded. */
+static void add_query_template(struct compiler *compiler, const struct node *node,
+                               struct buffer *out)
+{
+    const struct expression_scope scope = request_scope(compiler, NULL);
+    struct fill *fill;
+    size_t offset;
+    const char *wrong = fill_compile(compiler->arena, node->text, node->text_len, FILL_TEXT, &scope,
+                                     &fill, &offset);
+    if (wrong) {
+        fault_at(compiler->faults, node, "at byte %zu: %s", offset, wrong);
+        return;
+    }
+    for (const struct fill_piece *piece = fill->first; piece; piece = piece->next) {
+        if (piece->expression)
+            buffer_printf(out, "{%s}", piece->expression->text);
+        else
+            template_encode(piece->text, piece->len, out);
+    }
+}
 
 static void add_query_member(struct compiler *compiler, const struct node *node, struct buffer *out)
 {
@@ -21,15 +43,14 @@ static void add_query_member(struct compiler *compiler, const struct node *node,
                  node_kind_text(node->kind));
         return;
     }
-    if (!compiler->document && strstr(node->text, "{$")) {
-        fault_at(compiler->faults, node, REQUEST_NO_EXPRESSIONS);
-        return;
-    }
     if (out->len > 0)
         buffer_byte(out, '&');
     template_encode(node->key, strlen(node->key), out);
     buffer_byte(out, '=');
-    template_encode(node->text, node->text_len, out);
+    if (!compiler->document && strstr(node->text, "{$"))
+        add_query_template(compiler, node, out);
+    else
+        template_encode(node->text, node->text_len, out);
 }
 
 static void compile_query(struct compiler *compiler)
@@ -46,8 +67,14 @@ static void compile_query(struct compiler *compiler)
     buffer_init(&query, SIZE_MAX);
     for (const struct node *node = map->first; node; node = node->next)
         add_query_member(compiler, node, &query);
-    if (query.len > 0)
-        compiler->batch->query = arena_copy(compiler->arena, query.data, query.len);
+    if (query.len == 0)
+        return;
+    const char *text = arena_copy(compiler->arena, query.data, query.len);
+    size_t offset;
+    if (!memchr(text, '{', query.len))
+        compiler->batch->query = text;
+    else if (template_compile(compiler->arena, text, &compiler->batch->query_template, &offset))
+        assert(false && "its expressions were parsed before");
 }
 
 /* ---- The requests together ---- */
@@ -95,6 +122,8 @@ static void compile(struct compiler *compiler)
         request_compile(compiler, &requests[i]);
         check_unique(compiler, i);
     }
+    request_link_all(compiler);
+    batch->may_repeat = dedupe_possible(batch, compiler->arena);
     pass_headers_read(batch, compiler->arena, compiler->faults);
 }
 

@@ -14,7 +14,7 @@
 #include "core/sections.h"
 
 struct limits {
-    uint64_t requests, request_body, request_header, depth, values;
+    uint64_t requests, expressions, request_body, request_header, depth, values;
     uint64_t reply_body, reply_header, json_depth, merged, nesting;
     uint64_t connections, in_flight, client_buffer;
     usec_t header_time, body_time, idle_time, send_time;

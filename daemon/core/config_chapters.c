@@ -38,6 +38,9 @@ static const struct config_chapter chapters[] = {
     {SECTION_JOIN, "join",
      "What one request knows about the items of another: [shaping.md](shaping.md#joining)."},
     {SECTION_REQUEST, "requests[]", "One call of a batch."},
+    {SECTION_FOREACH, "requests[].foreach",
+     "One call per item. Where the request is optional or has a `default`, an item that failed is\n"
+     "replaced by that or by null; otherwise the first failure ends the others."},
 };
 
 static const struct config_notation notations[] = {

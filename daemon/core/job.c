@@ -73,6 +73,11 @@ struct json_span part_value(const struct part *part)
     return part->request->hidden ? (struct json_span){NULL, 0} : part_contents(part);
 }
 
+struct json_span part_body(const struct part *part)
+{
+    return part->state == PART_OK ? part->body : part_contents(part);
+}
+
 bool part_is_optional(const struct job *job, const struct part *part)
 {
     return job->batch->policy != POLICY_ALL || part->request->optional || part->request->fallback;
@@ -80,7 +85,7 @@ bool part_is_optional(const struct job *job, const struct part *part)
 
 bool job_is_partial(const struct job *job)
 {
-    return job->failed > 0 && (job->batch->at_least == 0 || job->decider);
+    return job->incomplete || (job->failed > 0 && (job->batch->at_least == 0 || job->decider));
 }
 
 static bool status_is_success(const struct success *success, unsigned status)
@@ -108,13 +113,20 @@ static const char *describe_bad_json(struct arena *arena, const struct outcome *
                         fault, verdict->offset);
 }
 
+/* The list that a foreach makes of its bodies is a level of our own. */
+static unsigned depth_limit(const struct job *job, const struct part *part)
+{
+    unsigned depth = (unsigned)job->config->limits.json_depth;
+    return part->request->foreach && depth < JSON_DEPTH_MAX ? depth + 1 : depth;
+}
+
 /* Validates the body and finds its value. False, with the failure set, when it is not JSON. */
 static bool read_json(struct job *job, struct part *part)
 {
     struct outcome *outcome = &part->outcome;
     if (outcome->body_len == 0 || outcome->status == NO_CONTENT || outcome->status == NOT_MODIFIED)
         return true;
-    unsigned depth = (unsigned)job->config->limits.json_depth;
+    unsigned depth = depth_limit(job, part);
     struct json_verdict verdict = json_validate(outcome->body, outcome->body_len, depth);
     if (verdict.fault != JSON_VALID) {
         outcome->detail = describe_bad_json(job->arena, outcome, &verdict);
@@ -123,6 +135,7 @@ static bool read_json(struct job *job, struct part *part)
     }
     part->type = verdict.type;
     part->value = (struct json_span){outcome->body + verdict.start, verdict.end - verdict.start};
+    part->body = part->value;
     return true;
 }
 
@@ -170,13 +183,24 @@ static bool apply_shape(struct job *job, struct part *part)
     return true;
 }
 
+/* A body that the merge does not look at, but a dependent does. It need not be JSON. */
+static void find_body(struct job *job, struct part *part)
+{
+    const struct outcome *outcome = &part->outcome;
+    struct json_verdict verdict =
+        json_validate(outcome->body, outcome->body_len, depth_limit(job, part));
+    if (outcome->body_len > 0 && verdict.fault == JSON_VALID)
+        part->body = (struct json_span){outcome->body + verdict.start, verdict.end - verdict.start};
+}
+
 /* An envelope shows every reply, so a body that claims to be JSON is looked at
  * whatever the status; a merge only looks at the bodies it will use. A shape is of what
  * an upstream answers when all is well: error replies are shown as they came. */
 static bool judge(struct job *job, struct part *part)
 {
     const struct outcome *outcome = &part->outcome;
-    bool success = status_is_success(&part->request->success, outcome->status);
+    bool success = part->request->foreach || /* judged by item */
+                   status_is_success(&part->request->success, outcome->status);
     if (outcome->code != OUTCOME_REPLY) {
         part->failure = outcome->code;
         return false;
@@ -192,6 +216,8 @@ static bool judge(struct job *job, struct part *part)
     }
     if (!success)
         part->failure = OUTCOME_UPSTREAM_STATUS;
+    else if (part->request->feeds && part->body.len == 0)
+        find_body(job, part);
     return success;
 }
 
@@ -228,19 +254,25 @@ static void complete(struct job *job, usec_t now)
     job->ended = now;
 }
 
-bool job_settle(struct job *job, size_t index, struct outcome *outcome, usec_t now)
+/* Puts the outcome into its part; NULL, with the outcome freed, when it comes too late. */
+static struct part *take_outcome(struct job *job, size_t index, struct outcome *outcome)
 {
     assert(index < job->count);
     struct part *part = &job->parts[index];
     assert(outcome->code != OUTCOME_NONE);
     if (job->complete || part->state != PART_WAITING) {
         outcome_done(outcome);
-        return false;
+        return NULL;
     }
     part->outcome = outcome_take(outcome);
     job->waiting--;
+    return part;
+}
+
+static bool settle(struct job *job, struct part *part, bool success, usec_t now)
+{
     enum settled how = SETTLED_WELL;
-    if (judge(job, part)) {
+    if (success) {
         part->state = PART_OK;
         job->ok++;
     } else {
@@ -255,6 +287,21 @@ bool job_settle(struct job *job, size_t index, struct outcome *outcome, usec_t n
         job->decider = part;
     complete(job, now);
     return true;
+}
+
+bool job_settle(struct job *job, size_t index, struct outcome *outcome, usec_t now)
+{
+    struct part *part = take_outcome(job, index, outcome);
+    return part && settle(job, part, judge(job, part), now);
+}
+
+bool job_fail(struct job *job, size_t index, enum outcome_code failure, struct outcome *outcome,
+              usec_t now)
+{
+    struct part *part = take_outcome(job, index, outcome);
+    if (part)
+        part->failure = failure;
+    return part && settle(job, part, false, now);
 }
 
 void job_expire(struct job *job, usec_t now)

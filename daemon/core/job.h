@@ -1,7 +1,6 @@
 /*
- * One fan-out as a state machine: outcomes go in, and at some point it says
- * that it is complete. It knows policies, success, what a body must be for its
- * merge; it knows no sockets and no clock. One thread.
+ * One fan-out as a state machine: outcomes go in, and at some point it says that it is
+ * complete. It knows policies, success and merges; no sockets and no clock. One thread.
  */
 #ifndef CORE_JOB_H
 #define CORE_JOB_H
@@ -25,6 +24,18 @@ struct part {
     enum json_type type;       /* JSON_NONE: an empty body, or not looked at */
     struct json_span value;    /* the body's value, shaped: inside outcome.body or in `shaped` */
     char *shaped;              /* bytes that are in no body; NULL: none */
+    struct json_span body;     /* the whole body when it is JSON; for those that depend on it */
+    const struct item_failures *item_failures; /* foreach: what is missing in it, or NULL */
+};
+
+/* Items of a foreach that failed while the part did not: it is optional. */
+struct item_failures {
+    size_t count;
+    struct item_failure {
+        size_t item; /* its place in the list, from 0 */
+        enum outcome_code failure;
+        struct outcome outcome; /* without head and body */
+    } * items;
 };
 
 struct job {
@@ -33,7 +44,8 @@ struct job {
     struct arena *arena;
     struct part *parts; /* in declared order */
     size_t count, waiting, ok, failed, skipped;
-    size_t grown; /* bytes by which shaping has made values longer */
+    size_t grown;    /* bytes by which shaping has made values longer */
+    bool incomplete; /* an optional item of a foreach failed */
     bool complete;
     bool expired;         /* the batch's deadline ended it */
     struct part *decider; /* why there is no full reply: the failure that ended the batch, or the
@@ -50,6 +62,11 @@ void job_done(struct job *job); /* frees the outcomes and what was shaped */
  * complete; parts still waiting are then skipped, and the caller cancels them.
  * Outcomes that come later are freed, change nothing and return false. */
 bool job_settle(struct job *job, size_t index, struct outcome *outcome, usec_t now);
+
+/* The part has failed with `failure`, whatever its outcome looks like; otherwise as
+ * job_settle(). */
+bool job_fail(struct job *job, size_t index, enum outcome_code failure, struct outcome *outcome,
+              usec_t now);
 
 /* The batch's deadline has passed: what waits has failed with http_response_timeout
  * (under `onTimeout: partial` as if optional). The job is complete afterwards. */
@@ -72,6 +89,8 @@ struct json_span part_value(const struct part *part);
  * not in it. What `any`, `race` or `atLeast` could do without is not missing. */
 bool job_is_partial(const struct job *job);
 
+/* What those that depend on it see: its body, when it failed its `default`, or nothing. */
+struct json_span part_body(const struct part *part);
 /* True when no failure of the part can fail the batch as long as others succeed. */
 bool part_is_optional(const struct job *job, const struct part *part);
 

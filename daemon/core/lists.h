@@ -14,20 +14,4 @@ struct option_list {
     size_t count;
 };
 
-struct success {      /* statuses that count as one */
-    unsigned classes; /* bit n: nxx */
-    const unsigned *statuses;
-    size_t count;
-};
-
-struct pass_header { /* a field of a part's reply that goes on to the client */
-    size_t part;
-    const char *name;
-};
-
-struct pass_headers {
-    struct pass_header *items; /* in the declared order of the parts */
-    size_t count;
-};
-
 #endif

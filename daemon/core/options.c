@@ -49,16 +49,18 @@ static const struct layout layouts[SECTION_COUNT] = {
     [SECTION_BATCH] = {sizeof(struct batch), 0, false},
     [SECTION_JOIN] = {sizeof(struct join), offsetof(struct join, node), true},
     [SECTION_REQUEST] = {sizeof(struct request), offsetof(struct request, node), true},
+    [SECTION_FOREACH] = {sizeof(struct foreach), 0, false},
 };
 
+/* From the end: what client documents have is there, and they are read most often. */
 const struct option *options_of(enum option_section section, size_t *ret_count)
 {
-    size_t first = 0;
-    while (first < ROWS && table[first].section != section)
-        first++;
-    size_t end = first;
-    while (end < ROWS && table[end].section == section)
-        end++;
+    size_t end = ROWS;
+    while (end > 0 && table[end - 1].section != section)
+        end--;
+    size_t first = end;
+    while (first > 0 && table[first - 1].section == section)
+        first--;
     assert(end > first);
     *ret_count = end - first;
     return &table[first];
@@ -89,8 +91,9 @@ bool option_section_node(enum option_section section, size_t *ret_offset)
 const char *option_section_name(enum option_section section)
 {
     static const char *const names[SECTION_COUNT] = {
-        "file",     "limits",        "stream",   "resolver", "egress", "propagate", "compression",
-        "upstream", "upstreamBatch", "endpoint", "forward",  "batch",  "join",      "request",
+        "file",      "limits",      "stream",   "resolver",      "egress",
+        "propagate", "compression", "upstream", "upstreamBatch", "endpoint",
+        "forward",   "batch",       "join",     "request",       "foreach",
     };
     return names[section];
 }

@@ -26,6 +26,7 @@ enum option_section {
     SECTION_BATCH,
     SECTION_JOIN,
     SECTION_REQUEST,
+    SECTION_FOREACH,
     SECTION_COUNT,
 };
 

@@ -47,6 +47,25 @@ struct outcome outcome_take(struct outcome *outcome)
     return taken;
 }
 
+static char *copy_bytes(const char *data, size_t len)
+{
+    char *copy = malloc(len > 0 ? len : 1);
+    if (copy && len > 0)
+        memcpy(copy, data, len);
+    return copy;
+}
+
+struct outcome outcome_copy(const struct outcome *outcome)
+{
+    struct outcome copy = *outcome;
+    copy.head = outcome->head ? copy_bytes(outcome->head, outcome->head_len) : NULL;
+    copy.body = outcome->body ? copy_bytes(outcome->body, outcome->body_len) : NULL;
+    if ((!outcome->head || copy.head) && (!outcome->body || copy.body))
+        return copy;
+    outcome_done(&copy);
+    return (struct outcome){.code = OUTCOME_INTERNAL, .detail = "there is no memory left"};
+}
+
 const char *outcome_text(enum outcome_code code)
 {
     assert(code < OUTCOME_CODE_COUNT);

@@ -37,6 +37,8 @@ struct outcome {
 void outcome_done(struct outcome *outcome);
 /* Makes what has ended OUTCOME_CANCELLED; what it cost stays. */
 void outcome_cancel(struct outcome *outcome);
+/* A copy with head and body of its own; OUTCOME_INTERNAL when there is no memory for it. */
+struct outcome outcome_copy(const struct outcome *outcome);
 /* Moves: the source is OUTCOME_NONE afterwards. */
 struct outcome outcome_take(struct outcome *outcome);
 

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "core/plan_headers.h"
+#include "core/plan_late.h"
 #include "core/request_compile.h"
 
 /* Of absolute URLs, which have no upstream to say it. */
@@ -26,6 +27,7 @@ struct planner {
     struct propagated propagated;
     struct buffer scratch;          /* one for all requests */
     const struct call_spec *before; /* the last call whose lines were written */
+    struct values *values;          /* NULL: no request is late */
 };
 
 /* ---- Values for templates ---- */
@@ -72,15 +74,30 @@ static const char *suspect(const struct request *request, const struct lookup *l
     return names[0];
 }
 
+static const char *fill_late_target(struct planner *planner, const struct request *request)
+{
+    const char *broken = NULL;
+    struct lookup lookup = {planner, &broken};
+    const struct late_context context = {planner->batch, planner->values, planner->arena,
+                                         planner->faults};
+    const char *target = late_target(&context, request, find_value, &lookup);
+    if (!broken)
+        return target;
+    fault_in(planner->faults, "", "the percent-encoding of {%s} is broken", broken);
+    return NULL;
+}
+
 /* NULL when a value does not fit its place. */
 static const char *fill_target(struct planner *planner, const struct request *request)
 {
     if (request->literal)
         return request->literal;
+    if (request->late && request->late->url_count > 0)
+        return fill_late_target(planner, request);
     const char *broken = NULL;
     struct lookup lookup = {planner, &broken};
     planner->scratch.len = 0;
-    request_write_target(request, planner->batch->query, find_value, &lookup, &planner->scratch);
+    request_write_target(request, planner->batch, find_value, &lookup, &planner->scratch);
     if (broken) {
         fault_in(planner->faults, "", "the percent-encoding of {%s} is broken", broken);
         return NULL;
@@ -95,12 +112,23 @@ static const char *fill_target(struct planner *planner, const struct request *re
 
 /* ---- Bodies ---- */
 
-static void fill_body(const struct planner *planner, const struct request *request,
-                      const char **ret_data, size_t *ret_len, const char **ret_content_type)
+static void fill_late_body(const struct planner *planner, const struct request *request,
+                           const char **ret_data, size_t *ret_len)
+{
+    const struct late_context context = {planner->batch, planner->values, planner->arena,
+                                         planner->faults};
+    if (request->late->body)
+        late_body(&context, request, planner->config->limits.reply_body, ret_data, ret_len);
+}
+
+static inline void fill_body(const struct planner *planner, const struct request *request,
+                             const char **ret_data, size_t *ret_len, const char **ret_content_type)
 {
     *ret_content_type = request->content_type;
     *ret_data = request->body_data;
     *ret_len = request->body_len;
+    if (request->late)
+        fill_late_body(planner, request, ret_data, ret_len);
     if (request->body != BODY_CLIENT)
         return;
     *ret_data = planner->inbound->body;
@@ -108,6 +136,16 @@ static void fill_body(const struct planner *planner, const struct request *reque
     const char *theirs = header_get(&planner->inbound->headers, "Content-Type");
     if (!request->content_type && theirs && header_value_valid(theirs, strlen(theirs)))
         *ret_content_type = theirs;
+}
+
+static void fill_headers(const struct planner *planner, const struct request *request,
+                         struct header_list *list)
+{
+    if (!request->late || !request->late->headers)
+        return;
+    const struct late_context context = {planner->batch, planner->values, planner->arena,
+                                         planner->faults};
+    late_headers(&context, request, planner->config->limits.request_header, list);
 }
 
 /* ---- Calls ---- */
@@ -180,6 +218,7 @@ static void plan_call(struct planner *planner, const struct request *request, co
     fill_body(planner, request, &call->body, &call->body_len, &content_type);
     plan_call_headers(planner->arena, request, planner->inbound, &planner->propagated,
                       call->has_body ? content_type : NULL, &call->headers, &call->decode);
+    fill_headers(planner, request, &call->headers);
     if (call->http != HTTP_2)
         write_lines(planner, call);
     item->timeout = call->timeout;
@@ -218,12 +257,53 @@ static void plan_inner(struct planner *planner, const struct request *request, c
     fill_body(planner, request, &inner->body, &inner->body_len, &content_type);
     plan_inner_headers(planner->arena, request, outer,
                        request->body != BODY_NONE ? content_type : NULL, &inner->headers);
+    fill_headers(planner, request, &inner->headers);
     item->inner = inner;
 }
 
 bool plan_is_loop(const struct inbound *inbound, const char *identity)
 {
     return plan_client_lists(inbound, "CDN-Loop", identity);
+}
+
+static void plan_item(struct planner *planner, const struct request *request, struct planned *item)
+{
+    const char *target = fill_target(planner, request);
+    item->request = request;
+    if (target && request->target == TARGET_ENDPOINT)
+        plan_inner(planner, request, target, item);
+    else if (target)
+        plan_call(planner, request, target, item);
+}
+
+/* A copy that stays, for those whose turn comes later. */
+static void keep_planner(struct planner *planner, struct plan *plan)
+{
+    plan->planner = arena_alloc(planner->arena, sizeof *planner);
+    plan->values = arena_alloc(planner->arena, sizeof *plan->values);
+    values_init(plan->values, planner->inbound, (unsigned)planner->config->limits.depth,
+                planner->batch->expressions, planner->arena);
+    planner->values = plan->values;
+    *plan->planner = *planner;
+}
+
+void plan_late(const struct plan *plan, const struct request *request, struct arena *arena,
+               struct planned *ret_item)
+{
+    struct planner planner = *plan->planner;
+    struct faults faults;
+    faults_init(&faults, plan->planner->arena, 1); /* what is said of it outlives the call */
+    planner.faults = &faults;
+    planner.arena = arena;
+    *ret_item = (struct planned){0};
+    buffer_init(&planner.scratch, SIZE_MAX);
+    plan_item(&planner, request, ret_item);
+    buffer_done(&planner.scratch);
+    if (!faults_any(&faults))
+        return;
+    bool denied = faults.first->status == outcome_status(OUTCOME_REQUEST_DENIED);
+    ret_item->refusal = denied ? OUTCOME_REQUEST_DENIED : OUTCOME_UNRESOLVED_REFERENCE;
+    ret_item->refusal_detail = faults.first->text;
 }
 
 void plan_make(const struct config *config, const struct batch *batch,
@@ -236,15 +316,16 @@ void plan_make(const struct config *config, const struct batch *batch,
     struct plan plan = {.count = batch->list.count, .timeout = batch->timeout};
     plan.items = arena_array(arena, plan.count, sizeof *plan.items);
     planner.propagated = plan_propagate(&config->propagate, inbound, identity, arena);
+    if (batch->late)
+        keep_planner(&planner, &plan);
     buffer_init(&planner.scratch, SIZE_MAX);
     for (size_t i = 0; i < plan.count; i++) {
-        const struct request *request = &requests[i];
-        const char *target = fill_target(&planner, request);
-        plan.items[i].request = request;
-        if (target && request->target == TARGET_ENDPOINT)
-            plan_inner(&planner, request, target, &plan.items[i]);
-        else if (target)
-            plan_call(&planner, request, target, &plan.items[i]);
+        if (!requests[i].late)
+            plan_item(&planner, &requests[i], &plan.items[i]);
+        else if (!plan_waits(&requests[i]))
+            plan_late(&plan, &requests[i], arena, &plan.items[i]);
+        else
+            plan.items[i].request = &requests[i];
     }
     buffer_done(&planner.scratch);
     *ret_plan = plan;

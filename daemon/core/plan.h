@@ -8,6 +8,8 @@
 
 #include "core/config.h"
 #include "core/inbound.h"
+#include "core/outcome.h"
+#include "core/values.h"
 
 struct call_spec {
     const char *id;
@@ -34,12 +36,19 @@ struct planned {
     struct call_spec call;
     struct inbound *inner; /* its route is set */
     usec_t timeout;
+    enum outcome_code refusal; /* why it cannot be sent; OUTCOME_NONE: it can, or its time has
+                                * not come yet */
+    const char *refusal_detail;
 };
+
+struct planner; /* what planning needs beside the request */
 
 struct plan {
     struct planned *items; /* one per request, in declared order */
     size_t count;
-    usec_t timeout; /* of the whole batch */
+    usec_t timeout;          /* of the whole batch */
+    struct planner *planner; /* for what is planned later; NULL: everything is planned */
+    struct values *values;   /* what expressions stand for; NULL as above */
 };
 
 /* `identity` is this process's name in Via and CDN-Loop ("gatherd-1a2b3c4d").
@@ -48,6 +57,18 @@ struct plan {
 void plan_make(const struct config *config, const struct batch *batch,
                const struct inbound *inbound, const char *identity, struct arena *arena,
                struct plan *ret_plan, struct faults *faults);
+
+/* True when a request is planned by plan_late() when its turn comes. */
+static inline bool plan_waits(const struct request *request)
+{
+    return request->late && (request->late->waits || request->foreach);
+}
+
+/* Plans a request of the plan, or one call of its foreach (values->item), whose turn has
+ * come. What is wrong becomes ret_item->refusal. The rest lives in `arena`, which may go
+ * when the call is home. */
+void plan_late(const struct plan *plan, const struct request *request, struct arena *arena,
+               struct planned *ret_item);
 
 /* True when the client's request has passed through `identity` before (CDN-Loop). */
 bool plan_is_loop(const struct inbound *inbound, const char *identity);

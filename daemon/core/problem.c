@@ -151,13 +151,18 @@ static void put_facts(struct buffer *out, const struct part *part)
     json_put_milliseconds(out, part->outcome.elapsed);
 }
 
-static void put_error(struct buffer *out, const struct job *job, const struct part *part)
+static void put_error_head(struct buffer *out, size_t index, const struct part *part)
 {
     buffer_string(out, "{\"id\":");
     json_put_text(out, part->request->id);
     buffer_string(out, ",\"pointer\":\"/requests/");
-    decimal_put(out, (unsigned long long)(part - job->parts));
-    buffer_string(out, "\",\"code\":");
+    decimal_put(out, index);
+    buffer_byte(out, '"');
+}
+
+static void put_error_rest(struct buffer *out, const struct part *part)
+{
+    buffer_string(out, ",\"code\":");
     json_put_text(out, outcome_text(part->failure));
     buffer_string(out, ",\"status\":");
     decimal_put(out, outcome_status(part->failure));
@@ -167,18 +172,37 @@ static void put_error(struct buffer *out, const struct job *job, const struct pa
     buffer_byte(out, '}');
 }
 
+/* As put_error() for an item of a part that did not fail itself. */
+static void put_item_error(struct buffer *out, const struct job *job, const struct part *part,
+                           const struct item_failure *failure)
+{
+    struct part item = {
+        .request = part->request, .failure = failure->failure, .outcome = failure->outcome};
+    put_error_head(out, (size_t)(part - job->parts), &item);
+    buffer_string(out, ",\"item\":");
+    decimal_put(out, failure->item);
+    put_error_rest(out, &item);
+}
+
 void problem_write_errors(struct buffer *out, const struct job *job)
 {
     bool first = true;
     buffer_byte(out, '[');
     for (size_t i = 0; i < job->count; i++) {
         const struct part *part = &job->parts[i];
-        if (part->state != PART_FAILED)
-            continue;
-        if (!first)
-            buffer_byte(out, ',');
-        first = false;
-        put_error(out, job, part);
+        if (part->state == PART_FAILED) {
+            if (!first)
+                buffer_byte(out, ',');
+            first = false;
+            put_error_head(out, i, part);
+            put_error_rest(out, part);
+        }
+        for (size_t k = 0; part->item_failures && k < part->item_failures->count; k++) {
+            if (!first)
+                buffer_byte(out, ',');
+            first = false;
+            put_item_error(out, job, part, &part->item_failures->items[k]);
+        }
     }
     buffer_byte(out, ']');
 }

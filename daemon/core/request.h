@@ -11,28 +11,14 @@
 #include "core/faults.h"
 #include "core/header.h"
 #include "core/lists.h"
+#include "core/request_parts.h"
 #include "core/shape.h"
 #include "core/template.h"
 #include "core/url.h"
 
 struct config;
 struct upstream;
-struct forward {
-    struct strings headers; /* field names passed on from the client */
-    struct strings query;   /* query members usable in templates */
-};
-
-enum target_kind {
-    TARGET_UPSTREAM, /* a path on a configured upstream */
-    TARGET_ABSOLUTE, /* a literal absolute URL, allowed by egress */
-    TARGET_ENDPOINT, /* a path of the daemon's own */
-};
-
-enum body_kind {
-    BODY_NONE,
-    BODY_BYTES,  /* known when the batch was read */
-    BODY_CLIENT, /* "{$request.body}": the client's bytes and Content-Type */
-};
+struct graph;
 
 struct request {
     /* As written; filled by the option table. */
@@ -42,9 +28,15 @@ struct request {
     const struct node *forward_node; /* narrows the endpoint's forward.headers */
     usec_t timeout;                  /* 0: the upstream's, or the batch's */
     bool optional, hidden;           /* hidden: only looked up in by `join` */
+    bool dedupe;                     /* after compiling: only where it may be */
+    struct strings depends_on;
+    const struct node *foreach_node;
     /* Compiled. */
     const struct node *node;
     size_t index;
+    struct late *late;             /* NULL: all of it is known before anything is sent */
+    const struct foreach *foreach; /* NULL: one call */
+    bool feeds;                    /* another request uses its body */
     enum target_kind target;
     const struct upstream *upstream; /* borrowed from the configuration */
     struct template *template;       /* TARGET_UPSTREAM and TARGET_ENDPOINT */
@@ -72,9 +64,14 @@ struct batch {
     usec_t timeout;
     const struct join *joins; /* compiled */
     size_t join_count;
-    const char *query; /* shared query, encoded: "a=1&b=2"; NULL: none */
     struct pass_headers pass;
     bool etag;
+    const char *query;               /* shared query, encoded: "a=1&b=2"; NULL: none */
+    struct template *query_template; /* the same where expressions are in it; query is NULL then */
+    const struct graph *graph;       /* who waits for whom; NULL: nobody */
+    size_t expressions;              /* how many are in it */
+    bool late;                       /* some request is */
+    bool may_repeat;                 /* two of its calls may be the same (core/dedupe) */
 };
 
 static inline struct request *batch_requests(const struct batch *batch)

@@ -23,11 +23,6 @@ static const char *json_bytes(struct compiler *compiler, const struct node *node
     return arena_copy(compiler->arena, text.data, text.len);
 }
 
-static bool has_expression(const char *data, size_t len)
-{
-    return memmem(data, len, "{$", 2) != NULL;
-}
-
 static void compile_json(struct compiler *compiler, struct request *request)
 {
     request->body_data = json_bytes(compiler, request->body_node, &request->body_len);
@@ -48,6 +43,16 @@ static void compile_text(struct compiler *compiler, struct request *request)
     request->body_len = node->text_len;
 }
 
+static void compile_fill(struct compiler *compiler, struct request *request)
+{
+    bool json = !request->content_type || header_media_kind(request->content_type) == MEDIA_JSON;
+    struct fill *fill;
+    if (request_fill(compiler, request, request->body_node, request->body_data, request->body_len,
+                     json ? FILL_JSON : FILL_TEXT, compiler->document, &fill) &&
+        fill)
+        request->late->body = fill;
+}
+
 static void compile_node(struct compiler *compiler, struct request *request)
 {
     const struct node *node = request->body_node;
@@ -61,11 +66,8 @@ static void compile_node(struct compiler *compiler, struct request *request)
         compile_json(compiler, request);
     else
         compile_text(compiler, request);
-    if (!compiler->document && request->body_data &&
-        has_expression(request->body_data, request->body_len))
-        fault_at(compiler->faults, node,
-                 "only a body that is exactly {$request.body} is filled; "
-                 "other " REQUEST_NO_EXPRESSIONS);
+    if (request->body_data)
+        compile_fill(compiler, request);
 }
 
 static void compile_base64(struct compiler *compiler, struct request *request)

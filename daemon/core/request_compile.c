@@ -108,6 +108,13 @@ static void compile_shape(struct compiler *compiler, struct request *request)
                  "need another merge");
 }
 
+/* Two calls may be one only where nothing but the reply can tell. */
+static bool may_be_shared(const struct request *request)
+{
+    return request->body == BODY_NONE && request->method &&
+           (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);
+}
+
 void request_compile(struct compiler *compiler, struct request *request)
 {
     if (request->id && !is_id(request->id))
@@ -115,10 +122,12 @@ void request_compile(struct compiler *compiler, struct request *request)
                  "an id is 1 to 64 letters, digits, - and _, and does not begin with _");
     if (request->method)
         check_method(compiler, request);
+    compile_shape(compiler, request);
+    request_compile_foreach(compiler, request);
     if (request->url && request->method)
         request_compile_url(compiler, request);
     request_compile_headers(compiler, request);
     request_compile_body(compiler, request);
     compile_success(compiler, request);
-    compile_shape(compiler, request);
+    request->dedupe = request->dedupe && may_be_shared(request);
 }

@@ -11,6 +11,11 @@
 #include "core/options_read.h"
 #include "core/request_compile.h"
 
+static bool is_taken_out(const char *name)
+{
+    return strcasecmp(name, "Content-Type") == 0 || strcasecmp(name, "Accept-Encoding") == 0;
+}
+
 /* ---- Reading ---- */
 
 static const char *trim(struct arena *arena, const struct node *node)
@@ -24,8 +29,27 @@ static const char *trim(struct arena *arena, const struct node *node)
     return arena_copy(arena, begin, (size_t)(end - begin));
 }
 
-static void read_header(struct compiler *compiler, const struct node *node,
-                        struct header_list *list)
+/* False with a fault. */
+static bool check_expressions(struct compiler *compiler, const struct request *request,
+                              const struct node *node)
+{
+    const struct expression_scope scope = request_scope(compiler, request);
+    struct fill *fill;
+    size_t offset;
+    if (is_taken_out(node->key)) {
+        fault_at(compiler->faults, node, "%s takes no expressions", node->key);
+        return false;
+    }
+    const char *wrong = fill_compile(compiler->arena, node->text, node->text_len, FILL_TEXT, &scope,
+                                     &fill, &offset);
+    if (wrong)
+        fault_at(compiler->faults, node, "at byte %zu: %s", offset, wrong);
+    compiler->late_headers = true;
+    return !wrong;
+}
+
+static void read_header(struct compiler *compiler, const struct request *request,
+                        const struct node *node, struct header_list *list)
 {
     struct faults *faults = compiler->faults;
     if (!header_name_valid(node->key))
@@ -39,9 +63,7 @@ static void read_header(struct compiler *compiler, const struct node *node,
                  node_kind_text(node->kind));
     else if (!header_value_valid(node->text, node->text_len))
         fault_at(faults, node, "a field's value has no control characters");
-    else if (strstr(node->text, "{$"))
-        fault_at(faults, node, REQUEST_NO_EXPRESSIONS);
-    else
+    else if (!strstr(node->text, "{$") || check_expressions(compiler, request, node))
         header_add(compiler->arena, list, node->key, trim(compiler->arena, node));
 }
 
@@ -76,7 +98,9 @@ static size_t total_size(const struct header_list *list)
     return size;
 }
 
-static struct header_list read_headers(struct compiler *compiler, const struct node *map)
+/* `request`: whose they are; NULL: the batch's. */
+static struct header_list read_headers(struct compiler *compiler, const struct request *request,
+                                       const struct node *map)
 {
     struct header_list list = {0};
     if (!map)
@@ -89,14 +113,14 @@ static struct header_list read_headers(struct compiler *compiler, const struct n
     if (!check_size(compiler, map->count, 0, map))
         return list; /* unread: looking for names given twice takes the square of the count */
     for (const struct node *node = map->first; node; node = node->next)
-        read_header(compiler, node, &list);
+        read_header(compiler, request, node, &list);
     return check_size(compiler, list.count, total_size(&list), map) ? list
                                                                     : (struct header_list){0};
 }
 
 void request_read_shared_headers(struct compiler *compiler)
 {
-    compiler->shared = read_headers(compiler, compiler->batch->headers_node);
+    compiler->shared = read_headers(compiler, NULL, compiler->batch->headers_node);
 }
 
 /* ---- Merging ---- */
@@ -110,6 +134,37 @@ static void take_header(struct compiler *compiler, struct request *request,
         request->decode = true;
     else
         header_add(compiler->arena, &request->headers, header->name, header->value);
+}
+
+/* ---- Expressions ---- */
+
+/* The node a field was read from: its name is that node's key. */
+static const struct node *node_of(const struct node *map, const struct header *header)
+{
+    for (const struct node *node = map ? map->first : NULL; node; node = node->next) {
+        if (node->key == header->name)
+            return node;
+    }
+    return NULL;
+}
+
+static void compile_late_headers(struct compiler *compiler, struct request *request)
+{
+    for (size_t i = 0; i < request->headers.count; i++) {
+        const struct header *header = &request->headers.items[i];
+        if (!strstr(header->value, "{$"))
+            continue;
+        const struct node *place = node_of(request->headers_node, header);
+        if (!place)
+            place = node_of(compiler->batch->headers_node, header);
+        struct fill *fill;
+        struct late *late = request_late(compiler, request);
+        if (!late->headers)
+            late->headers = arena_array(compiler->arena, request->headers.count, sizeof fill);
+        if (request_fill(compiler, request, place, header->value, strlen(header->value), FILL_TEXT,
+                         false, &fill))
+            late->headers[i] = fill;
+    }
 }
 
 /* ---- Forwarding ---- */
@@ -159,7 +214,7 @@ static void compile_forward(struct compiler *compiler, struct request *request)
 
 void request_compile_headers(struct compiler *compiler, struct request *request)
 {
-    struct header_list own = read_headers(compiler, request->headers_node);
+    struct header_list own = read_headers(compiler, request, request->headers_node);
     size_t count = own.count;
     size_t size = total_size(&own);
     for (size_t i = 0; i < compiler->shared.count; i++) {
@@ -174,6 +229,8 @@ void request_compile_headers(struct compiler *compiler, struct request *request)
         (void)check_size(compiler, count, size, request->headers_node);
     for (size_t i = 0; i < own.count; i++)
         take_header(compiler, request, &own.items[i]);
+    if (compiler->late_headers)
+        compile_late_headers(compiler, request);
     if (compiler->forward)
         compile_forward(compiler, request);
 }

@@ -92,8 +92,6 @@ static const char *refuse_operator(char sign)
 {
     if (sign == '+' || sign == '#')
         return "the reserved forms {+x} and {#x} are not supported: values are always encoded";
-    if (sign == '$')
-        return "expressions in this place are not supported by this version";
     if (sign == '}')
         return "the braces are empty; write a name between them";
     return "this cannot begin an expression; write a name";
@@ -139,12 +137,28 @@ static const char *compile_names(struct compiler *compiler, struct part *part, c
     }
 }
 
+/* A runtime expression is a variable with a long name; what it means is up to the lookup. */
+static void compile_runtime(struct compiler *compiler, const char *end)
+{
+    struct part *part = add_part(compiler);
+    part->operator= & operators[0];
+    part->names = arena_alloc(compiler->arena, sizeof(char *));
+    part->names[0] = arena_copy(compiler->arena, compiler->at, (size_t)(end - compiler->at));
+    part->name_count = 1;
+    note_name(compiler->compiled, part->names[0]);
+    compiler->at = end + 1;
+}
+
 static const char *compile_expression(struct compiler *compiler)
 {
     const char *end = strchr(compiler->at, '}');
     if (!end)
         return "the closing } is missing";
     compiler->at++;
+    if (*compiler->at == '$') {
+        compile_runtime(compiler, end);
+        return NULL;
+    }
     const struct operator* operator= find_operator(*compiler->at);
     if (operator->sign != '\0')
         compiler->at++;

@@ -2,6 +2,9 @@
  * URL templates: RFC 6570 levels 1 to 3 without the reserved forms {+x} and {#x},
  * so that a value can never leave the place it was given: it adds no path
  * segment, no query member and no header. Compiled once, expanded per request.
+ *
+ * A runtime expression ({$responses.a.body#/id}) is a variable, too: its name begins
+ * with '$' and goes up to the brace.
  */
 #ifndef CORE_TEMPLATE_H
 #define CORE_TEMPLATE_H

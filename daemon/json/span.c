@@ -226,6 +226,17 @@ bool json_keys_equal(struct json_span a, struct json_span b)
     }
 }
 
+bool json_is_decodable(struct json_span string)
+{
+    if (!has_escape(inside(string)))
+        return true;
+    struct reader reader = read_string(string, false);
+    int byte = next_byte(&reader);
+    while (byte >= 0)
+        byte = next_byte(&reader);
+    return byte == READER_END;
+}
+
 /* Copies what fits below cap; returns the length as if all had. */
 static size_t put(char *out, size_t cap, size_t len, const char *data, size_t count)
 {

@@ -41,6 +41,9 @@ bool json_keys_equal(struct json_span a, struct json_span b);
  * written. The decoded form is never longer than the span. */
 size_t json_decode(struct json_span string, char *out, size_t cap);
 
+/* True when a string span has a decoded form: no lone surrogates. */
+bool json_is_decodable(struct json_span string);
+
 /* Writes the JSON Pointer (RFC 6901) of the innermost value that contains
  * text[offset] to out (always terminated, cut at cap between characters). `text` is one
  * value. U+0000 in a key shows as U+FFFD. Costs up to a pass over the text for each level. */

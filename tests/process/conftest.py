@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import gated as gated_module  # noqa: E402
 import harness  # noqa: E402
+import recorder as recorder_module  # noqa: E402
 import scripted as scripted_module  # noqa: E402
 
 STANDARD = """
@@ -114,3 +115,18 @@ def gated():
     server = gated_module.Gated()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def recorder():
+    """Starts upstreams that remember what they are asked."""
+    started = []
+
+    def start(answer=None):
+        server = recorder_module.Recorder(answer).__enter__()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.__exit__()

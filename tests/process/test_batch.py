@@ -336,7 +336,7 @@ REQUEST_FAULTS = [
     ({"forward": {"headers": []}}, "/forward", []),
     ({"atomicityGroup": "g"}, "/atomicityGroup", []),
     ({"if": "x"}, "/if", []),
-    ({"dependsOn": ["a"]}, "/dependsOn", []),
+    ({"dependsOn": ["a"]}, "/dependsOn/0", []),
     ({"select": "a"}, "/select", []),
     ({"foreach": {}}, "/foreach", []),
     ({"id": None}, "", ["id"]),

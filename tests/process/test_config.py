@@ -104,7 +104,7 @@ def request(members):
     (request("url: /a/../b"), "5:39", []),
     (request("url: /x, headers: { Host: x }"), "5:54", ["Host"]),
     (request("url: /x, timeout: soon"), "5:52", []),
-    (request("url: /x, dependsOn: [b]"), "5:43", []),
+    (request("url: /x, dependsOn: [b]"), "5:55", []),
 ])
 def test_faults(tmp_path, text, place, words):
     """Exit code 2 and a line that begins with the place."""

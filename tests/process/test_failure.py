@@ -19,7 +19,7 @@ upstreams:
 
 def call(name, url, **members):
     """A request to the demo upstream."""
-    return {"id": name, "upstream": "demo", "url": url, **members}
+    return {"id": name, "upstream": "demo", "url": url, "dedupe": False, **members}
 
 
 def fails(daemon, request, status, code):

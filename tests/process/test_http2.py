@@ -78,7 +78,7 @@ def config(url, http="2", **members):
 
 def call(name, url, **members):
     """A request to the upstream."""
-    return {"id": name, "upstream": "up", "url": url, **members}
+    return {"id": name, "upstream": "up", "url": url, "dedupe": False, **members}
 
 
 def fan_out(daemon, count=20):

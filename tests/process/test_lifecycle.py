@@ -252,7 +252,7 @@ def test_request_longer_than_the_clients_deadlines(gatherd):
 def test_client_that_does_not_read(gatherd):
     """A client that takes nothing of its reply is closed after the send time."""
     daemon = gatherd(SHORT)
-    requests = [{"id": f"r{number}", "upstream": "demo", "url": "/bytes/7000000"}
+    requests = [{"id": f"r{number}", "upstream": "demo", "url": "/bytes/7000000", "dedupe": False}
                 for number in range(3)]
     document = harness.compact({"requests": requests, "merge": "array"})
     with daemon.connect() as lazy:
@@ -268,7 +268,7 @@ def test_client_that_does_not_read(gatherd):
 def test_client_that_reads_slowly(gatherd):
     """The send time is for a client that takes nothing, not for one that takes its time."""
     daemon = gatherd(SHORT)
-    requests = [{"id": f"r{number}", "upstream": "demo", "url": "/bytes/7000000"}
+    requests = [{"id": f"r{number}", "upstream": "demo", "url": "/bytes/7000000", "dedupe": False}
                 for number in range(3)]
     with daemon.connect() as slow:
         slow.send(post(harness.compact({"requests": requests, "merge": "array"})))
@@ -404,7 +404,7 @@ def test_things_that_are_no_requests(gatherd, upstream, sent):
 def test_header_at_its_limit(gatherd):
     """16 KiB of header are fine, even when the reply has much to say; one byte more is 431."""
     daemon = gatherd(PLAIN)
-    requests = [{"id": f"{number:0>64}", "upstream": "demo", "url": "/posts/1"}
+    requests = [{"id": f"{number:0>64}", "upstream": "demo", "url": "/posts/1", "dedupe": False}
                 for number in range(32)]
     document = harness.compact({"requests": requests, "merge": "keyed"})
 
@@ -423,7 +423,7 @@ def test_header_at_its_limit(gatherd):
 def test_little_room_for_the_reply_header(gatherd):
     """Beside the largest head with the most fields a long reply header becomes a 502."""
     daemon = gatherd(PLAIN)
-    requests = [{"id": f"{number:0>64}", "upstream": "demo", "url": "/posts/1"}
+    requests = [{"id": f"{number:0>64}", "upstream": "demo", "url": "/posts/1", "dedupe": False}
                 for number in range(32)]
     document = harness.compact({"requests": requests, "merge": "keyed"})
     filler = [f"X-Filler-{number}: " for number in range(95)]
@@ -511,7 +511,7 @@ def test_document_too_large_is_refused_before_it_is_sent(gatherd):
 def test_many_clients_at_once(gatherd, upstream):
     """Two hundred connections, each with three calls of 200 ms, all answered."""
     daemon = gatherd(PLAIN)
-    parts = [{"id": f"r{number}", "upstream": "demo", "url": "/delay/200"} for number in range(3)]
+    parts = [{"id": f"r{number}", "upstream": "demo", "url": "/delay/200", "dedupe": False} for number in range(3)]
     document = post(harness.compact({"requests": parts, "merge": "array"}))
     connections = [daemon.connect(30) for _ in range(200)]
     for connection in connections:

@@ -22,7 +22,7 @@ upstreams: { demo: { url: "$DEMO", timeout: 5s, maxInFlight: 2, maxWaiting: 3 } 
 
 def calls(urls, **members):
     """Requests on the demo upstream, one per URL."""
-    return [{"id": f"r{number}", "upstream": "demo", "url": url, **members}
+    return [{"id": f"r{number}", "upstream": "demo", "url": url, "dedupe": False, **members}
             for number, url in enumerate(urls)]
 
 

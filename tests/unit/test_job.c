@@ -327,9 +327,91 @@ static void a_rejected_part_decides(void **state)
     fixture_done(&fixture);
 }
 
+/* What dependents see: the body as JSON, also where the merge does not look at it. */
+static void test_bodies_for_dependents(void **state)
+{
+    (void)state;
+    static const struct {
+        int merge;
+        bool feeds;
+        const char *head, *body, *expected;
+    } cases[] = {
+        {MERGE_KEYED, false, JSON_HEAD, " {} ", "{}"},
+        {MERGE_ENVELOPE, false, JSON_HEAD, " {} ", "{}"},
+        {MERGE_ENVELOPE, false, "", "{}", NULL},
+        {MERGE_ENVELOPE, true, "", " {} ", "{}"},
+        {MERGE_ENVELOPE, true, "", "no json", NULL},
+        {MERGE_RAW, true, JSON_HEAD, "1.0", "1.0"},
+        {MERGE_RAW, false, JSON_HEAD, "1.0", NULL},
+        {MERGE_RAW, true, JSON_HEAD, "", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture fixture;
+        fixture_prepare(&fixture, cases[i].merge, POLICY_ALL_SETTLED, 1);
+        fixture.requests[0].feeds = cases[i].feeds;
+        fixture_begin(&fixture);
+        assert_true(settle(&fixture, 0, reply(200, cases[i].head, cases[i].body)));
+        assert_int_equal(fixture.job.parts[0].state, PART_OK);
+        struct json_span body = part_body(&fixture.job.parts[0]);
+        assert_int_equal(body.len, cases[i].expected ? strlen(cases[i].expected) : 0);
+        if (cases[i].expected)
+            assert_memory_equal(body.data, cases[i].expected, body.len);
+        fixture_done(&fixture);
+    }
+}
+
+static bool fail_unsent(struct job *job, size_t index, enum outcome_code failure,
+                        const char *detail, usec_t now)
+{
+    struct outcome outcome = {.code = failure, .detail = detail};
+    return job_fail(job, index, failure, &outcome, now);
+}
+
+static void test_parts_that_were_never_sent(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_prepare(&fixture, MERGE_KEYED, POLICY_ALL, 3);
+    fixture_default(&fixture, 0, "[5]");
+    fixture_begin(&fixture);
+    assert_false(
+        fail_unsent(&fixture.job, 0, OUTCOME_UNRESOLVED_REFERENCE, "{$x} is absent", 2000));
+    assert_int_equal(fixture.job.parts[0].state, PART_FAILED);
+    assert_int_equal(fixture.job.parts[0].failure, OUTCOME_UNRESOLVED_REFERENCE);
+    assert_int_equal(fixture.job.parts[0].outcome.attempts, 0);
+    assert_int_equal(part_body(&fixture.job.parts[0]).len, 3);
+    assert_true(fail_unsent(&fixture.job, 1, OUTCOME_DEPENDENCY_FAILED, NULL, 2000));
+    assert_ptr_equal(fixture.job.decider, &fixture.job.parts[1]);
+    assert_int_equal(fixture.job.parts[2].state, PART_SKIPPED);
+    assert_int_equal(outcome_status(OUTCOME_DEPENDENCY_FAILED), 424);
+    assert_false(fail_unsent(&fixture.job, 2, OUTCOME_DEPENDENCY_FAILED, NULL, 2000));
+    assert_int_equal(fixture.job.parts[2].state, PART_SKIPPED);
+    fixture_done(&fixture);
+}
+
+/* A foreach's list is judged by its items, and is one level deeper than they may be. */
+static void test_a_foreach(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_prepare(&fixture, MERGE_KEYED, POLICY_ALL, 2);
+    fixture.config.limits.json_depth = 1;
+    fixture.requests[0].foreach = &(struct foreach){.max = 1};
+    fixture.requests[0].success.classes = 1 << 4;
+    fixture_begin(&fixture);
+    assert_false(settle(&fixture, 0, reply(200, JSON_HEAD, "[[]]")));
+    assert_int_equal(fixture.job.parts[0].state, PART_OK);
+    assert_true(settle(&fixture, 1, reply(200, JSON_HEAD, "[[]]")));
+    assert_int_equal(fixture.job.parts[1].failure, OUTCOME_INVALID_JSON);
+    fixture_done(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bodies_for_dependents),
+        cmocka_unit_test(test_parts_that_were_never_sent),
+        cmocka_unit_test(test_a_foreach),
         cmocka_unit_test(policies_say_when),
         cmocka_unit_test(bodies_are_judged),
         cmocka_unit_test(depth_is_limited_at_its_edge),
