@@ -129,7 +129,8 @@ static void add_line(struct arena *arena, struct header_list *headers, const cha
     if (field->value_len == 0 || !header_value_valid(field->value, field->value_len))
         return;
     if (!before)
-        header_add(arena, headers, name, arena_copy(arena, field->value, field->value_len));
+        header_add(arena, headers, arena_string(arena, name),
+                   arena_copy(arena, field->value, field->value_len));
     else if (is_one_of(name, lists, sizeof lists / sizeof *lists) &&
              strlen(before->value) + field->value_len < JOINED_MAX)
         before->value =

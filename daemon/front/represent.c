@@ -24,8 +24,8 @@ struct form {
     struct answer *answer;
     const struct wishes *wishes;
     struct MHD_Connection *mhd;
-    char body_tag[ENTITY_TAG_MAX]; /* "": the answer's tag, if any, is an upstream's */
-    char gzip_tag[ENTITY_TAG_MAX]; /* of the compressed form; likewise */
+    char gzip_tag[ENTITY_TAG_MAX]; /* of the compressed form; "": it is not needed, or the
+                                    * answer's tag, if any, is an upstream's */
     bool gzip;                     /* it shall be compressed */
 };
 
@@ -161,11 +161,13 @@ static void tag_body(struct form *form)
     struct answer *answer = form->answer;
     if (answer->tag != TAG_BODY || header_get(&answer->headers, "ETag"))
         return;
-    entity_tag_make(answer->body, answer->body_len, form->body_tag);
-    bool fits = entity_tag_append(form->body_tag, TAG_SUFFIX, form->gzip_tag);
-    assert(fits);
-    header_add(answer->arena, &answer->headers, "ETag",
-               arena_string(answer->arena, form->body_tag));
+    char *tag = arena_alloc(answer->arena, ENTITY_TAG_MAX);
+    entity_tag_make(answer->body, answer->body_len, tag);
+    if (form->gzip || form->wishes->has_match) {
+        bool fits = entity_tag_append(tag, TAG_SUFFIX, form->gzip_tag);
+        assert(fits);
+    }
+    header_add(answer->arena, &answer->headers, "ETag", tag);
 }
 
 /* What describes a body goes with it (RFC 9110 15.4.5). */

@@ -1,5 +1,6 @@
 """Compressed upstream replies, by both carriers: nginx's gzip over HTTP/1.1 and HTTP/2."""
 
+import gzip
 import json
 
 import pytest
@@ -12,6 +13,7 @@ TEXT = json.dumps({"text": "compress me " * 40000}).encode()
 CONFIG = """
 workers: 1
 limits: { replyBody: $LIMIT }
+compression: { gzip: $PACK }
 upstreams:
   one: { url: "$ONE" }
   two: { url: "$TWO", http: 2 }
@@ -42,7 +44,8 @@ def ups(tmp_path_factory):
 @pytest.fixture
 def start(gatherd, ups):
     """Starts gatherd with a limit on reply bodies."""
-    return lambda limit="8MiB": gatherd(CONFIG, ONE=ups[0].url, TWO=ups[1].url, LIMIT=limit)
+    return lambda limit="8MiB", pack="false": gatherd(
+        CONFIG, ONE=ups[0].url, TWO=ups[1].url, LIMIT=limit, PACK=pack)
 
 
 def call(upstream, url="/text.json", headers=None):
@@ -82,6 +85,15 @@ def test_forwarded(start):
     assert reply.body == TEXT and reply.header("content-encoding") is None
 
 
+def test_decoded_and_compressed_again(start):
+    """To our client a reply is compressed by what that client accepts, and by us."""
+    daemon = start(pack="true")
+    reply = daemon.get("/page", {"Accept-Encoding": "gzip"})
+    assert gzip.decompress(reply.body) == TEXT and reply.header("content-encoding") == "gzip"
+    reply = daemon.get("/page", {"Accept-Encoding": "deflate"})
+    assert reply.body == TEXT and reply.header("content-encoding") is None
+
+
 def test_deflate(start):
     """The other coding, from the demo upstream."""
     reply = start().batch([call("demo", "/deflate", {"Accept-Encoding": "deflate"})], merge="keyed")
@@ -109,7 +121,7 @@ def test_a_damaged_body(gatherd, name, tmp_path):
                            listen="http2" if name == "two" else "",
                            more="location = /bad.json { add_header Content-Encoding gzip; }")
     try:
-        daemon = gatherd(CONFIG, ONE=server.url, TWO=server.url, LIMIT="1MiB")
+        daemon = gatherd(CONFIG, ONE=server.url, TWO=server.url, LIMIT="1MiB", PACK="false")
         errors = problem(daemon.batch([call(name, "/bad.json", GZIP)], merge="keyed"), 502)
         assert errors[0]["code"] not in ("connection_terminated", "internal_error"), errors
     finally:
