@@ -37,7 +37,7 @@ FAILURE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 def call(name, upstream, **members):
     """A request to an upstream."""
-    return {"id": name, "upstream": upstream, "url": "/", **members}
+    return {"id": name, "upstream": upstream, "url": "/", "dedupe": False, **members}
 
 
 @pytest.fixture
