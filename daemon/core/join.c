@@ -49,7 +49,7 @@ static void add_record(struct joining *joining, struct json_span item)
     size_t number = joining->records.len / sizeof(struct record);
     struct record record = {.value = item, .next = KEY_INDEX_NONE, .last = (uint32_t)number};
     uint32_t first;
-    if (!find_key(item, &joining->join->key, &record.key))
+    if (!find_key(item, &joining->join->by, &record.key))
         return;
     if (number >= KEY_INDEX_NONE ||
         key_index_find_or_add(&joining->keys, record.key, (uint32_t)number, &first) != 0) {
@@ -83,7 +83,7 @@ static uint32_t find_record(struct joining *joining, struct json_span item)
 {
     struct json_span key;
     uint32_t found = KEY_INDEX_NONE;
-    if (find_key(item, &joining->join->on, &key) &&
+    if (find_key(item, &joining->join->key, &key) &&
         key_index_find(&joining->keys, key, &found) != 0)
         joining->status = -ENOMEM;
     return found;
@@ -180,6 +180,14 @@ static void put_items(struct joining *joining, struct json_span into)
     buffer_append(&joining->out, copied, (size_t)(into.data + into.len - copied));
 }
 
+static void put_value(struct joining *joining, struct json_span value, struct json_span items)
+{
+    const char *behind = items.data + items.len;
+    buffer_append(&joining->out, value.data, (size_t)(items.data - value.data));
+    put_items(joining, items);
+    buffer_append(&joining->out, behind, (size_t)(value.data + value.len - behind));
+}
+
 /* ---- The whole ---- */
 
 static int reject(struct job *job, size_t index, enum outcome_code code, const char *detail)
@@ -209,14 +217,15 @@ static void take_value(struct job *job, struct part *part, struct buffer *out)
 static int apply(struct job *job, const struct join *join)
 {
     struct part *into = &job->parts[join->into];
-    struct json_span from = part_contents(&job->parts[join->from]);
-    if (into->state != PART_OK || into->value.len == 0)
+    struct json_span from = part_contents(&job->parts[join->from]), items;
+    if (into->state != PART_OK || into->value.len == 0 ||
+        !pointer_find(into->value, &join->at, &items))
         return 0;
-    if (!joinable(into->value))
+    if (!joinable(items))
         return reject(job, join->into, OUTCOME_MERGE_TYPE, "join: needs an array or an object");
     if (!joinable(from))
         return reject(job, join->from, OUTCOME_MERGE_TYPE, "join: needs an array or an object");
-    if (into->type == JSON_NULL)
+    if (json_span_type(items) == JSON_NULL)
         return 0;
     struct joining joining = {.join = join, .conflict = (enum conflict_kind)job->batch->conflict};
     buffer_init(&joining.records, SIZE_MAX / 2);
@@ -224,7 +233,7 @@ static int apply(struct job *job, const struct join *join)
     key_index_init(&joining.keys, &joining.records, sizeof(struct record));
     read_records(&joining, from);
     if (joining.status == 0)
-        put_items(&joining, into->value);
+        put_value(&joining, into->value, items);
     if (joining.status == 0)
         joining.status =
             buffer_status(&joining.out) == BUFFER_FULL ? JOIN_FULL : buffer_status(&joining.out);

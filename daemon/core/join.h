@@ -11,12 +11,13 @@ enum { JOINS_MAX = 16 };
 
 struct join {
     /* As written; filled by the option table. */
-    const char *into_id, *from_id, *on_text, *key_text, *as_text;
+    const char *into_id, *from_id, *at_text, *key_text, *by_text, *as_text;
     bool many, keep;
     const struct node *node;
     /* Compiled. */
     size_t into, from;       /* indexes of requests */
-    struct pointer on, key;  /* in an item of each */
+    struct pointer at;       /* the items, in the value of `into` */
+    struct pointer key, by;  /* in an item of each */
     const char *as, *as_key; /* decoded, and as JSON */
     size_t as_len, as_key_len;
 };

@@ -1,4 +1,4 @@
-/* Two ids that must be there, two paths and a name. */
+/* Two ids that must be there, a pointer, two paths and a name. */
 #include <string.h>
 
 #include "core/join.h"
@@ -22,20 +22,30 @@ static void find_part(struct batch *batch, const struct join *join, const char *
         fault_at(faults, node_get(join->node, member), "no request has the id \"%s\"", id);
 }
 
+static void read_pointer(struct join *join, struct arena *arena, struct faults *faults)
+{
+    size_t offset;
+    const char *wrong = pointer_parse(arena, join->at_text, strlen(join->at_text), POINTER_STRING,
+                                      &join->at, &offset);
+    if (wrong)
+        fault_at(faults, node_get(join->node, "at"), "at byte %zu: %s", offset, wrong);
+}
+
 static void compile_one(struct batch *batch, struct join *join, struct arena *arena,
                         struct faults *faults)
 {
-    const struct node *key = node_get(join->node, join->key_text ? "key" : "on");
     find_part(batch, join, "into", join->into_id, &join->into, faults);
     find_part(batch, join, "from", join->from_id, &join->from, faults);
     if (join->into_id && join->from_id && strcmp(join->into_id, join->from_id) == 0)
         fault_at(faults, node_get(join->node, "from"), "a request cannot be joined to itself");
-    if (join->on_text)
-        shape_read_names(node_get(join->node, "on"), arena, faults, &join->on);
+    if (join->at_text)
+        read_pointer(join, arena, faults);
     if (join->key_text)
-        shape_read_names(key, arena, faults, &join->key);
+        shape_read_names(node_get(join->node, "key"), arena, faults, &join->key);
+    if (join->by_text)
+        shape_read_names(node_get(join->node, "by"), arena, faults, &join->by);
     else
-        join->key = join->on;
+        join->by = join->key;
     if (join->as_text)
         shape_read_name(node_get(join->node, "as"), arena, faults, &join->as, &join->as_len,
                         &join->as_key, &join->as_key_len);

@@ -12,7 +12,7 @@ JOINS = list(rows("Joining", 4))
 
 def joined(daemon, into, source, join=None, merge="keyed", **members):
     """The reply of a batch that joins two parts."""
-    rule = {"into": "i", "from": "f", "on": "id", "as": "x", **(join or {})}
+    rule = {"into": "i", "from": "f", "key": "id", "as": "x", **(join or {})}
     parts = [source if isinstance(source, dict) else part("f", source),
              into if isinstance(into, dict) else part("i", into)]
     return daemon.batch(parts, merge=merge, join=rule, **members)
@@ -52,7 +52,7 @@ def test_what_is_shown(daemon):
     assert checks.tally(kept) == ("complete", 2, 2, 0, 0)
     assert joined(daemon, '{"id":1}', source, merge="deep").body == b'{"id":1,"x":{"id":1}}'
     parts = [part("f", source), part("i", into)]
-    rule = {"into": "i", "from": "f", "on": "id", "as": "x"}
+    rule = {"into": "i", "from": "f", "key": "id", "as": "x"}
     (item,) = daemon.batch(parts, join=rule).json()["responses"]
     assert item["id"] == "i" and item["body"] == [{"id": 1, "x": {"id": 1}}]
 
@@ -66,7 +66,7 @@ def test_failed_sources(daemon):
     assert answer.json()["i"] == [{"id": 1}] and "f" not in answer.json()
     assert answer.json()["_meta"]["errors"][0]["id"] == "f"
     items = daemon.batch([part("i", into), dead("f")],
-                         join={"into": "i", "from": "f", "on": "id", "as": "x"}).json()["responses"]
+                         join={"into": "i", "from": "f", "key": "id", "as": "x"}).json()["responses"]
     assert [item["id"] for item in items] == ["i", "f"]
     assert joined(daemon, dead("i", default=[{"id": 1}]), "[]").status in (200, 502)
 
@@ -76,8 +76,8 @@ def test_shaped_values_are_joined(daemon):
     parts = [part("orders", '{"d":[{"o":1,"user":7,"x":0}]}', select="/d", deny="*.x"),
              part("users", '[{"id":7,"city":"c1","y":0}]', deny="*.y"),
              part("cities", '[{"id":"c1","name":"A"}]')]
-    joins = [{"into": "users", "from": "cities", "on": "city", "key": "id", "as": "where"},
-             {"into": "orders", "from": "users", "on": "user", "key": "id", "as": "who"}]
+    joins = [{"into": "users", "from": "cities", "key": "city", "by": "id", "as": "where"},
+             {"into": "orders", "from": "users", "key": "user", "by": "id", "as": "who"}]
     answer = daemon.batch(parts, merge="keyed", join=joins)
     assert answer.body == (b'{"orders":[{"o":1,"user":7,"who":{"id":7,"city":"c1",'
                           b'"where":{"id":"c1","name":"A"}}}]}')
@@ -90,15 +90,15 @@ def test_growth_is_bounded(gatherd, scripted):
     daemon = gatherd("limits: { merged: 1MiB }\nupstreams: { up: { url: '$UP' } }\n",
                      UP=upstream.url)
     answer = daemon.batch([{"id": name, "upstream": "up", "url": "/"} for name in "if"],
-                          merge="keyed", join={"into": "i", "from": "f", "on": "id", "as": "x",
+                          merge="keyed", join={"into": "i", "from": "f", "key": "id", "as": "x",
                                                "many": True})
     assert answer.status == 502 and "limits.merged" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("join, place", [
     ({"into": "nobody"}, "/join/into"), ({"from": "nobody"}, "/join/from"),
-    ({"from": "i"}, "/join/from"), ({"on": "a.*"}, "/join/on"), ({"on": "a..b"}, "/join/on"),
-    ({"key": ".".join("a" * 33)}, "/join/key"), ({"as": "a.b"}, "/join/as"), ({"as": ""}, "/join/as"),
+    ({"from": "i"}, "/join/from"), ({"key": "a.*"}, "/join/key"), ({"key": "a..b"}, "/join/key"),
+    ({"by": ".".join("a" * 33)}, "/join/by"), ({"at": "items"}, "/join/at"), ({"as": "a.b"}, "/join/as"), ({"as": ""}, "/join/as"),
     ({"manny": True}, "/join/manny"), ({"as": "a" * 513}, "/join/as"),
 ])
 def test_faults(daemon, join, place):
@@ -109,10 +109,10 @@ def test_faults(daemon, join, place):
 def test_limits(daemon):
     """16 joins, and none with raw."""
     parts = [part("i", "[]"), part("f", "[]")]
-    joins = [{"into": "i", "from": "f", "on": "id", "as": f"x{n}"} for n in range(17)]
+    joins = [{"into": "i", "from": "f", "key": "id", "as": f"x{n}"} for n in range(17)]
     assert daemon.batch(parts, merge="keyed", join=joins[:16]).body == b'{"i":[]}'
     checks.refused(daemon.batch(parts, merge="keyed", join=joins), 400, "/join")
     checks.refused(daemon.batch(parts, merge="keyed", join=[]), 400, "/join")
     checks.refused(daemon.batch(parts, merge="keyed", join="x"), 400, "/join")
-    assert joined(daemon, "[]", "[]", {"key": ".".join("a" * 32), "as": "a" * 512}).status == 200
+    assert joined(daemon, "[]", "[]", {"by": ".".join("a" * 32), "as": "a" * 512}).status == 200
     checks.refused(daemon.batch(parts[:1], merge="raw", join=joins[0]), 400, "/join")
