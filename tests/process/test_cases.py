@@ -114,7 +114,7 @@ upstreams:
   it: { url: "$IT" }
 endpoints:
   - { path: /it, merge: keyed, requests: [{ id: it, upstream: it, url: /, optional: true },
-                                          { id: more, upstream: it, url: /, optional: true }] }
+                                          { id: more, upstream: it, url: /2, optional: true }] }
 """
 
 

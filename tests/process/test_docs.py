@@ -2,8 +2,9 @@
 
 A block ```sh that is followed by a block ```json or ```text is a command with its
 reply. A block ```yaml whose first line is `# gatherd.yaml` is the configuration for the
-commands after it; until then they run against conf/demo.yaml. Ports are replaced,
-times are compared as "some number", and "..." in a reply stands for anything.
+commands after it, and so is the file that a comment `<!-- run: FILE -->` names; until then
+they run against conf/demo.yaml. Ports are replaced, times are compared as "some number",
+and "..." in a reply stands for anything.
 """
 
 import json
@@ -16,6 +17,7 @@ import pytest
 from harness import ROOT, Gatherd
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUN = re.compile(r"^<!-- run: (\S+) -->$", re.M)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 TIMES = [
     (re.compile(r'("elapsedMs": ?)[\d.]+'), r"\g<1>0"),
@@ -36,7 +38,9 @@ def blocks(text):
 def steps(page):
     """The configurations and commands of a page, in order."""
     found = blocks(page.read_text())
-    for index, (language, content, _) in enumerate(found):
+    for index, (language, content, before) in enumerate(found):
+        for name in RUN.findall(before):
+            yield "config", (ROOT / name).read_text(), None
         if language == "yaml" and content.startswith("# gatherd.yaml"):
             yield "config", content, None
         following = found[index + 1] if index + 1 < len(found) else ("", "", "x")
