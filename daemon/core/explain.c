@@ -276,13 +276,13 @@ struct answer *explain_batch(const struct config *config, const struct batch *ba
     struct explainer explainer = {config, identity, all, &text};
     struct plan plan;
     struct faults faults;
+    buffer_init(&text, config->limits.merged);
     if (config->propagate.via && plan_is_loop(inbound, identity))
         return answer_problem(outcome_status(OUTCOME_LOOP), outcome_sentence(OUTCOME_LOOP));
     faults_init(&faults, arena, FAULTS_MOST);
     plan_make(config, batch, inbound, identity, arena, &plan, &faults);
     if (faults_any(&faults))
         return answer_from_faults(&faults);
-    buffer_init(&text, config->limits.merged);
     buffer_byte(&text, '{');
     explain_put_key(&text, "explain");
     put_batch(&explainer, batch, inbound, USEC_NEVER, arena, &plan);
