@@ -243,9 +243,8 @@ def test_hostile_values_give_valid_json(start):
             rename={"a": "\"\\\\"}, default={"\"": 1}),
         get("q", "/open/?[]|%22")]))
     parts = by_id(explained)
-    body = json.loads(parts["-"]["body"])
-    assert body == {"\"": nasty, "token\"": "***", "{$x": "{$responses.q.body#/\"}"} or \
-        body == {"\"": nasty, "token\"": "***", "{$x": "{$responses.q.body#/%22}"}, body
+    assert json.loads(parts["-"]["body"]) == {"\"": nasty, "token\"": "***",
+                                              "{$x": "{$responses.q.body#/%22}"}
     assert parts["-"]["headers"]["X-A"] == "\"\\ \t\u00fc"
     assert parts["-"]["shape"] == {"select": "/\"", "rename": {"a": "\"\\\\"}}
     raw = "GET /plain/%22%FF?explain HTTP/1.1\r\nHost: x\r\nX-Note: \"\xff\\\r\n\r\n"
