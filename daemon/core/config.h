@@ -47,6 +47,7 @@ struct endpoint {
     const struct node *node;
     struct forward forward;
     struct batch batch;
+    bool explain; /* clients may ask for its plan; after checking: its own word or the file's */
 };
 
 struct config {
@@ -65,6 +66,7 @@ struct config {
     struct egress egress;
     struct propagate propagate;
     struct compression compression;
+    bool explain;                            /* clients may ask for the plans of batches */
     struct option_list upstreams, endpoints; /* struct upstream, struct endpoint */
     struct routes *routes;
     struct gauge *in_flight; /* calls of the whole daemon */

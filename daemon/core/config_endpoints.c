@@ -110,6 +110,10 @@ void config_check_endpoints(struct config *config, struct faults *faults)
         add_route(config, &endpoints[i], faults);
     for (size_t i = 0; i < config->endpoints.count; i++)
         compile_endpoint(config, &endpoints[i], faults);
+    for (size_t i = 0; i < config->endpoints.count; i++) {
+        if (!node_get(endpoints[i].node, "explain"))
+            endpoints[i].explain = config->explain;
+    }
 }
 
 enum walk_state { WALK_NEW, WALK_OPEN, WALK_DONE };

@@ -199,6 +199,20 @@ static const char *put_json(const struct fill_piece *piece, const struct value *
     return NULL;
 }
 
+/* An expression as it was written, in its place. */
+static void put_as_written(const struct fill_piece *piece, enum fill_form form, struct buffer *out)
+{
+    const char *text = piece->expression->text;
+    if (piece->whole)
+        buffer_byte(out, '"');
+    buffer_byte(out, '{');
+    if (form == FILL_JSON)
+        put_escaped(out, text, strlen(text));
+    else
+        buffer_string(out, text);
+    buffer_string(out, piece->whole ? "}\"" : "}");
+}
+
 const char *fill_write(const struct fill *fill, struct values *values, struct arena *arena,
                        struct buffer *out, const struct expression **ret_culprit)
 {
@@ -210,6 +224,10 @@ const char *fill_write(const struct fill *fill, struct values *values, struct ar
             continue;
         }
         *ret_culprit = piece->expression;
+        if (values_leave(values, piece->expression)) {
+            put_as_written(piece, fill->form, out);
+            continue;
+        }
         if (fill->form == FILL_TEXT)
             wrong = values_text(values, piece->expression, out->max, arena, &value);
         else

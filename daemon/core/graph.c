@@ -103,6 +103,43 @@ size_t graph_waits(const struct graph *graph, size_t index)
     return graph->nodes[index].waits;
 }
 
+void graph_dependencies(const struct graph *graph, size_t index, bool *ret_on)
+{
+    assert(index < graph->count);
+    memset(ret_on, 0, graph->count * sizeof *ret_on);
+    const struct edge *edge = graph->nodes[index].dependencies;
+    for (; edge; edge = edge->next_dependency)
+        ret_on[edge->from] = true;
+}
+
+/* Every request is done after all that it waits for, so its own stage is known by then. */
+static void pass_stage_on(const struct graph *graph, size_t index, size_t *stages)
+{
+    for (const struct edge *edge = graph->nodes[index].dependents; edge;
+         edge = edge->next_dependent) {
+        if (stages[edge->to] < stages[index] + 1)
+            stages[edge->to] = stages[index] + 1;
+    }
+}
+
+void graph_stages(const struct graph *graph, struct arena *arena, size_t *ret_stages)
+{
+    struct graph_walk walk;
+    size_t index, blocker;
+    memset(ret_stages, 0, graph->count * sizeof *ret_stages);
+    graph_begin(&walk, graph, arena);
+    for (size_t i = 0; i < graph->count; i++) {
+        if (graph->nodes[i].waits > 0)
+            continue;
+        pass_stage_on(graph, i, ret_stages);
+        graph_settled(&walk, i, true);
+    }
+    while (graph_next(&walk, &index, &blocker)) {
+        pass_stage_on(graph, index, ret_stages);
+        graph_settled(&walk, index, true);
+    }
+}
+
 void graph_begin(struct graph_walk *walk, const struct graph *graph, struct arena *arena)
 {
     *walk = (struct graph_walk){

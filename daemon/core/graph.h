@@ -20,6 +20,10 @@ void graph_add(struct graph *graph, size_t index, size_t on);
 bool graph_close(struct graph *graph, struct arena *arena, size_t *ret_path, size_t *ret_len);
 
 size_t graph_waits(const struct graph *graph, size_t index); /* for how many */
+/* Marks in ret_on, which has a place for each, what `index` itself waits for. */
+void graph_dependencies(const struct graph *graph, size_t index, bool *ret_on);
+/* For each the length of the longest chain it waits for: 0 when it waits for nothing. */
+void graph_stages(const struct graph *graph, struct arena *arena, size_t *ret_stages);
 
 /* One walk. */
 struct graph_walk {

@@ -247,8 +247,10 @@ static void plan_inner(struct planner *planner, const struct request *request, c
     inner->query = *query == '?' ? query + 1 : "";
     inner->nesting = outer->nesting + 1;
     inner->deadline = outer->deadline;
-    inner->route = routes_find(planner->config->routes, request->method, target, target_len);
-    if (!inner->route.endpoint) {
+    bool open = planner->values && planner->values->left > 0; /* a sketch: nobody knows where to */
+    if (!open)
+        inner->route = routes_find(planner->config->routes, request->method, target, target_len);
+    if (!inner->route.endpoint && !open) {
         fault_in(planner->faults, "", "\"%s\": no endpoint answers %s at this path", request->id,
                  request->method);
         return;
@@ -304,6 +306,16 @@ void plan_late(const struct plan *plan, const struct request *request, struct ar
     bool denied = faults.first->status == outcome_status(OUTCOME_REQUEST_DENIED);
     ret_item->refusal = denied ? OUTCOME_REQUEST_DENIED : OUTCOME_UNRESOLVED_REFERENCE;
     ret_item->refusal_detail = faults.first->text;
+}
+
+void plan_sketch(const struct plan *plan, const struct request *request, struct arena *arena,
+                 struct planned *ret_item, bool *ret_known)
+{
+    plan->values->sketch = true;
+    plan->values->left = 0;
+    plan_late(plan, request, arena, ret_item);
+    *ret_known = plan->values->left == 0;
+    plan->values->left = 0;
 }
 
 void plan_make(const struct config *config, const struct batch *batch,

@@ -64,6 +64,12 @@ static inline bool plan_waits(const struct request *request)
     return request->late && (request->late->waits || request->foreach);
 }
 
+/* Plans a request of the plan as far as it is known before anything was sent: expressions that
+ * name replies or items stay as they were written; *ret_known is false when there are some. An
+ * endpoint of our own that they would lead to has no route. What is wrong: as below. */
+void plan_sketch(const struct plan *plan, const struct request *request, struct arena *arena,
+                 struct planned *ret_item, bool *ret_known);
+
 /* Plans a request of the plan, or one call of its foreach (values->item), whose turn has
  * come. What is wrong becomes ret_item->refusal. The rest lives in `arena`, which may go
  * when the call is home. */

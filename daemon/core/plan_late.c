@@ -19,7 +19,7 @@ struct lookup {
     const struct request *request;
     template_lookup_fn *plain;
     const void *plain_ctx;
-    const struct buffer *out;
+    struct buffer *out;
     size_t empty; /* where an empty value stands right after a slash of the path; 0: nowhere */
     bool gap;     /* a segment is empty since a value was */
     bool failed;  /* with a fault */
@@ -61,6 +61,14 @@ static void note_empty(struct lookup *lookup)
         lookup->empty = out->len;
 }
 
+/* The template encodes what it is given; so this goes past it. */
+static void put_as_written(const struct expression *expression, struct buffer *out)
+{
+    buffer_byte(out, '{');
+    buffer_string(out, expression->text);
+    buffer_byte(out, '}');
+}
+
 static struct template_value lookup_value(const void *ctx, const char *name)
 {
     struct lookup *lookup = (struct lookup *)(uintptr_t)ctx;
@@ -72,6 +80,10 @@ static struct template_value lookup_value(const void *ctx, const char *name)
         return (struct template_value){NULL, 0};
     const struct expression *expression = find_expression(lookup->request->late, name);
     struct value value;
+    if (values_leave(context->values, expression)) {
+        put_as_written(expression, lookup->out);
+        return (struct template_value){"", 0};
+    }
     const char *wrong =
         buffer_status(lookup->out) != 0
             ? "makes the URL too long"
@@ -112,7 +124,7 @@ const char *late_target(const struct late_context *context, const struct request
                         template_lookup_fn *plain, const void *plain_ctx)
 {
     struct buffer out scope_buffer;
-    buffer_init(&out, URL_LENGTH_MAX);
+    buffer_init(&out, context->values->sketch ? SIZE_MAX / 2 : URL_LENGTH_MAX);
     struct lookup lookup = {
         .context = context,
         .request = request,
@@ -128,6 +140,8 @@ const char *late_target(const struct late_context *context, const struct request
         fault_in(context->faults, "", "the URL would have more than %d bytes", URL_LENGTH_MAX);
         return NULL;
     }
+    if (context->values->left > 0)
+        return arena_copy(context->arena, out.data, out.len); /* nobody can judge it yet */
     return judge(&lookup, out.data, out.len);
 }
 

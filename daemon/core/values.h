@@ -21,11 +21,23 @@ struct values {
     size_t count;
     struct json_span client_body;
     bool client_body_read;
+    bool sketch; /* nothing is sent: what only replies can tell stays as it was written */
+    size_t left; /* how often that was so */
 };
 
 /* `expressions`: how many the batch has. Everything lives in `arena`. */
 void values_init(struct values *values, const struct inbound *inbound, unsigned depth,
                  size_t expressions, struct arena *arena);
+
+/* True, and counted, when an expression is to stay as it was written. */
+static inline bool values_leave(struct values *values, const struct expression *expression)
+{
+    if (!values->sketch ||
+        !(expression_is_response(expression) || expression->source == EXPRESSION_ITEM))
+        return false;
+    values->left++;
+    return true;
+}
 
 struct value {
     bool is_text; /* a header or a name's value: plain bytes; otherwise a JSON value */

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "core/document.h"
+#include "core/explain.h"
 
 enum { FAULTS_SHOWN = 20 };
 
@@ -138,4 +139,42 @@ struct answer *api_read_batch(const struct config *config, const struct inbound 
         return answer_from_faults(&faults);
     *ret_batch = batch;
     return NULL;
+}
+
+static struct answer *explain(const struct config *config, const struct inbound *inbound,
+                              const char *identity, bool all, struct arena *arena)
+{
+    const struct batch *batch = NULL;
+    struct answer *refusal = api_read_batch(config, inbound, arena, &batch);
+    return refusal ? refusal : explain_batch(config, batch, inbound, identity, all, arena);
+}
+
+static struct answer *answer_unclear(struct arena *arena)
+{
+    struct faults faults;
+    faults_init(&faults, arena, 1);
+    fault_in(&faults, "explain", "must be true or 1 (or nothing), false or 0");
+    return answer_from_faults(&faults);
+}
+
+struct answer *api_explain_asked(const struct config *config, struct inbound *inbound,
+                                 const char *identity, struct arena *arena)
+{
+    enum explain_wish wish = explain_wish(arena, inbound);
+    if (!inbound->route.endpoint)
+        inbound->query = explain_rest(arena, inbound->query);
+    if (wish == EXPLAIN_UNCLEAR)
+        return answer_unclear(arena);
+    return wish == EXPLAIN_YES ? explain(config, inbound, identity, false, arena) : NULL;
+}
+
+struct answer *api_explain(const struct config *config, struct inbound *inbound,
+                           const char *identity, struct arena *arena)
+{
+    struct answer *refusal = api_answer_head(config, inbound);
+    if (refusal)
+        return refusal;
+    if (!inbound->route.endpoint)
+        inbound->query = explain_rest(arena, inbound->query);
+    return explain(config, inbound, identity, true, arena);
 }

@@ -345,6 +345,15 @@ static bool is_reconnect(const struct exchange *exchange)
            header_get(&exchange->inbound->headers, "Last-Event-ID");
 }
 
+/* True when the reply is the plan, or why there is none; whatever form was asked for. */
+static bool explain(struct exchange *exchange)
+{
+    exchange->answer =
+        api_explain_asked(exchange->config, exchange->inbound,
+                          exchange->connection->front->engine->identity, exchange->arena);
+    return exchange->answer != NULL;
+}
+
 /* The request is complete. */
 static void begin_work(struct exchange *exchange)
 {
@@ -353,12 +362,14 @@ static void begin_work(struct exchange *exchange)
     connection_enter(exchange->connection, CONNECTION_WORK);
     if (exchange->answer)
         return;
+    keep_body(exchange);
+    if (api_may_explain(exchange->config, exchange->inbound) && explain(exchange))
+        return;
     exchange->form = accept_form(&exchange->inbound->headers);
     if (is_reconnect(exchange)) {
         exchange->answer = api_answer_reconnect();
         return;
     }
-    keep_body(exchange);
     exchange->answer = api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch);
     if (exchange->answer || exchange->connection->gone)
         return;

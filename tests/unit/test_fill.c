@@ -163,12 +163,31 @@ static void test_refusals(void **state)
     refuse(*state, &lenient, "[\"{$item\"]", 2, "closing");
 }
 
+/* What only replies and items can tell stays as it was written, and what is JSON stays JSON. */
+static void test_sketches(void **state)
+{
+    struct filling *filling = *state;
+    filling->values.sketch = true;
+    filling->values.job = NULL;
+    expect(filling, &strict, FILL_TEXT, "<{$item.x}, {$request.query.q}>", NULL,
+           "<{$item.x}, a b>");
+    assert_int_equal(filling->values.left, 1);
+    expect(filling, &strict, FILL_JSON,
+           "[\"{$responses.a.body#\\/\\\"id}\", \"-{$responses.a.status}\"]", NULL,
+           "[\"{$responses.a.body#/\\\"id}\", \"-{$responses.a.status}\"]");
+    assert_int_equal(filling->values.left, 3);
+    expect(filling, &strict, FILL_JSON, "[\"{$request.body#/n}\"]", NULL, "[1.50]");
+    expect(filling, &strict, FILL_TEXT, "{$responses.a.header.x}{$request.query.z}", NULL,
+           "{$request.query.z} is absent");
+    assert_int_equal(filling->values.left, 4);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_json),   TEST(test_text),     TEST(test_lenient),
-        TEST(test_limits), TEST(test_refusals),
+        TEST(test_limits), TEST(test_refusals), TEST(test_sketches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

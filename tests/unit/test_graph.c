@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -119,13 +120,52 @@ static void test_long_chain(void **state)
     assert_int_equal(len, MOST);
 }
 
+static void test_stages(void **state)
+{
+    (void)state;
+    struct arena *arena scope_arena = arena_new();
+    struct graph *graph = graph_new(arena, 6);
+    size_t stages[6];
+    bool on[6];
+    /* 1 and 2 wait for 0, 3 for both and for 0 itself; 4 is alone, 5 waits for 4 and 1. */
+    graph_add(graph, 3, 0);
+    graph_add(graph, 3, 2);
+    graph_add(graph, 3, 1);
+    graph_add(graph, 5, 4);
+    graph_add(graph, 5, 1);
+    graph_add(graph, 2, 0);
+    graph_add(graph, 1, 0);
+    graph_stages(graph, arena, stages);
+    const size_t expected[] = {0, 1, 1, 2, 0, 2};
+    assert_memory_equal(stages, expected, sizeof expected);
+    memset(on, true, sizeof on);
+    graph_dependencies(graph, 3, on);
+    const bool of_3[] = {true, true, true, false, false, false};
+    assert_memory_equal(on, of_3, sizeof of_3);
+    graph_dependencies(graph, 4, on);
+    for (size_t i = 0; i < 6; i++)
+        assert_false(on[i]);
+}
+
+static void test_stages_of_a_long_chain(void **state)
+{
+    (void)state;
+    struct arena *arena scope_arena = arena_new();
+    struct graph *graph = graph_new(arena, MOST);
+    size_t *stages = arena_array(arena, MOST, sizeof *stages);
+    for (size_t i = 0; i + 1 < MOST; i++)
+        graph_add(graph, i, i + 1);
+    graph_stages(graph, arena, stages);
+    for (size_t i = 0; i < MOST; i++)
+        assert_int_equal(stages[i], MOST - 1 - i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_diamond),
-        cmocka_unit_test(test_blocking),
-        cmocka_unit_test(test_circles),
-        cmocka_unit_test(test_long_chain),
+        cmocka_unit_test(test_diamond), cmocka_unit_test(test_blocking),
+        cmocka_unit_test(test_circles), cmocka_unit_test(test_long_chain),
+        cmocka_unit_test(test_stages),  cmocka_unit_test(test_stages_of_a_long_chain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
