@@ -59,6 +59,8 @@ static void release(struct fanout *fanout)
     while (fanout && fanout->ended && !fanout->starting && fanout->outstanding == 0) {
         struct fanout *parent = fanout->parent;
         struct config *config = fanout->config;
+        if (fanout->engine->tally)
+            tally_add(&fanout->engine->tally->fanouts_ended, 1);
         if (fanout->has_job)
             job_done(&fanout->job);
         arena_free(fanout->arena); /* with the fan-out in it */
@@ -309,6 +311,8 @@ static struct fanout *start(const struct fanout_engine *engine, struct config *c
     fanout->parts = parts;
     fanout->ctx = ctx;
     fanout->parent = parent;
+    if (engine->tally)
+        tally_add(&engine->tally->fanouts_begun, 1);
     struct answer *refusal = make_plan(fanout, batch, inbound);
     if (refusal)
         hand_over(fanout, refusal);

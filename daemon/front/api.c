@@ -85,16 +85,22 @@ static struct answer *answer_batch_head(const struct inbound *inbound)
     return NULL;
 }
 
-struct answer *api_answer_head(const struct config *config, struct inbound *inbound)
+struct answer *api_answer_head(const struct config *config, struct inbound *inbound,
+                               size_t *ret_slot)
 {
-    if (is_batch(inbound))
+    if (is_batch(inbound)) {
+        *ret_slot = SLOT_BATCH;
         return answer_batch_head(inbound);
+    }
+    *ret_slot = SLOT_NONE;
     inbound->route =
         routes_find(config->routes, inbound->method, inbound->target, path_length(inbound));
     if (!inbound->route.allow)
         return answer_problem(404, "nothing is served at this path");
-    if (inbound->route.endpoint)
+    if (inbound->route.endpoint) {
+        *ret_slot = inbound->route.endpoint->slot;
         return NULL;
+    }
     if (strcmp(inbound->method, "OPTIONS") == 0)
         return answer_options(inbound, inbound->route.allow);
     return answer_wrong_method(inbound->method, inbound->route.allow);

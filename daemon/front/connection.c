@@ -97,6 +97,19 @@ static bool request_waits(const struct connection *connection)
            waiting > 0;
 }
 
+static void count_limit(const struct connection *connection)
+{
+    struct tally *tally = connection->front->engine->tally;
+    if (connection->gone)
+        return;
+    if (connection->phase == CONNECTION_HEAD)
+        tally_limit(tally, TALLY_HEADER_TIME);
+    else if (connection->phase == CONNECTION_BODY)
+        tally_limit(tally, TALLY_BODY_TIME);
+    else if (connection->phase == CONNECTION_REPLY)
+        tally_limit(tally, TALLY_SEND_TIME);
+}
+
 static void deadline_passed(struct timer *timer)
 {
     struct connection *connection = container_of(timer, struct connection, timer);
@@ -114,6 +127,7 @@ static void deadline_passed(struct timer *timer)
     bool unanswered = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
     if (unanswered && !connection->gone)
         send_last_words(connection, 408, "the request did not arrive in time");
+    count_limit(connection);
     shutdown(connection->fd, SHUT_RDWR); /* libmicrohttpd notices and closes */
 }
 
