@@ -127,9 +127,11 @@ static void read_document(const struct config *config, const struct inbound *inb
 }
 
 struct answer *api_read_batch(const struct config *config, const struct inbound *inbound,
-                              struct arena *arena, const struct batch **ret_batch)
+                              struct arena *arena, const struct batch **ret_batch,
+                              bool *ret_too_many)
 {
     struct faults faults;
+    *ret_too_many = false;
     if (inbound->route.endpoint) {
         *ret_batch = &inbound->route.endpoint->batch;
         return NULL;
@@ -140,6 +142,7 @@ struct answer *api_read_batch(const struct config *config, const struct inbound 
         read_document(config, inbound, arena, batch, &faults);
     else
         batch_read_query(config, inbound->query, strlen(inbound->query), arena, batch, &faults);
+    *ret_too_many = faults.too_many_requests;
     if (faults_any(&faults))
         return answer_from_faults(&faults);
     *ret_batch = batch;

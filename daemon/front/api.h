@@ -12,9 +12,11 @@ struct answer *api_answer_head(const struct config *config, struct inbound *inbo
                                size_t *ret_slot);
 
 /* The batch to run, once the body is complete, in *ret_batch: the endpoint's own, or the
- * client's, read into `arena`. Otherwise the answer that says what is wrong with it. */
+ * client's, read into `arena`. Otherwise the answer that says what is wrong with it;
+ * *ret_too_many: it was limits.requests among others. */
 struct answer *api_read_batch(const struct config *config, const struct inbound *inbound,
-                              struct arena *arena, const struct batch **ret_batch);
+                              struct arena *arena, const struct batch **ret_batch,
+                              bool *ret_too_many);
 
 /* To an EventSource that connects again: its stream is over, and nothing is run twice. */
 struct answer *api_answer_reconnect(void);

@@ -393,6 +393,7 @@ static bool is_reconnect(const struct exchange *exchange)
 static void begin_work(struct exchange *exchange)
 {
     const struct batch *batch = NULL;
+    bool too_many;
     exchange->begun = true;
     connection_enter(exchange->connection, CONNECTION_WORK);
     if (exchange->answer)
@@ -403,8 +404,9 @@ static void begin_work(struct exchange *exchange)
         return;
     }
     keep_body(exchange);
-    exchange->answer = api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch);
-    if (exchange->answer && exchange->answer->status == 413)
+    exchange->answer =
+        api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch, &too_many);
+    if (too_many)
         count_limit(exchange, TALLY_REQUESTS);
     if (exchange->answer || exchange->connection->gone)
         return;
