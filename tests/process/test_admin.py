@@ -8,6 +8,7 @@ import pytest
 
 import client
 import harness
+import scripted as script
 from harness import wait_until
 
 CONFIG = """
@@ -283,3 +284,30 @@ def test_refuses_what_is_malformed(gatherd, request_bytes):
                 break
         assert not one.buffer.startswith(b"HTTP/1.1 200")
     assert daemon.admin("/-/ready").status == 200
+
+
+def test_a_worker_that_does_not_come_back_is_seen(gatherd, scripted):
+    """While it compresses a large reply the admin pages answer and show it."""
+    large = b'"%s"' % (b"0123456789abcdef" * 300 + bytes(range(97, 123)) * 5) * 1
+    body = b"[" + b",".join(b'"%d %s"' % (number * 7919, large[1:700]) for number in range(40000))
+    body += b"]"
+    server = scripted([script.READ, script.reply(body)])
+    daemon = gatherd(f"""
+admin: "127.0.0.1:0"
+workers: 1
+limits: {{ replyBody: 64MiB, merged: 64MiB }}
+compression: {{ level: 9, max: 64MiB }}
+upstreams: {{ big: {{ url: "{server.url}", timeout: 20s }} }}
+endpoints:
+  - path: /big
+    timeout: 20s
+    merge: keyed
+    requests: [ {{ id: one, upstream: big, url: /big }} ]
+""")
+    with daemon.connect() as one:
+        one.request("GET", "/big", {"Accept-Encoding": "gzip"})
+        wait_until(lambda: daemon.metrics().value(
+            "gatherd_worker_turn_seconds", worker="0") > 0.03, "the worker to be busy for long")
+        assert one.receive().status == 200
+    wait_until(lambda: daemon.metrics().value(
+        "gatherd_worker_turn_seconds", worker="0") == 0, "the worker to wait again")
