@@ -157,8 +157,6 @@ static int prepare(struct daemon *daemon)
     if (rc == 0)
         rc = signals_open(&daemon->signal_fd);
     if (rc == 0)
-        rc = make_loop(daemon);
-    if (rc == 0)
         rc = make_identity(daemon);
     if (rc == 0)
         rc = curl_global_start();
@@ -169,7 +167,9 @@ static int prepare(struct daemon *daemon)
     rc = open_listeners(daemon);
     if (rc != 0)
         return rc; /* said already */
-    rc = make_workers(daemon);
+    rc = make_loop(daemon); /* later than passed sockets, whose numbers it might take */
+    if (rc == 0)
+        rc = make_workers(daemon);
     if (rc != 0)
         log_error("cannot start the workers: %s", strerror(-rc));
     else
