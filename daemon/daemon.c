@@ -166,7 +166,7 @@ static int prepare(struct daemon *daemon)
     }
     rc = open_listeners(daemon);
     if (rc != 0)
-        return rc; /* said already */
+        return rc;          /* said already */
     rc = make_loop(daemon); /* later than passed sockets, whose numbers it might take */
     if (rc == 0)
         rc = make_workers(daemon);
