@@ -314,7 +314,7 @@ static bool take_signals(struct daemon *daemon)
 
 static void serve(struct daemon *daemon)
 {
-    usec_t admin_next = USEC_NEVER;
+    usec_t admin_next = 0;
     while (!take_signals(daemon)) {
         usec_t next = heartbeat_turn(&daemon->heartbeat);
         admin_next = turn(daemon, admin_next < next ? admin_next : next);

@@ -123,18 +123,24 @@ struct endpoint_sums {
     struct metric_durations durations;
 };
 
+static void add_endpoint(struct endpoint_sums *sums, const struct endpoint_tally *one)
+{
+    for (size_t class = 0; class < TALLY_CLASSES; class ++) {
+        uint64_t ended = tally_read(&one->ended[class]);
+        sums->ended[class] += ended;
+        sums->in_flight -= ended;
+    }
+    sums->in_flight += tally_read(&one->begun);
+    durations_add(&sums->durations, &one->durations);
+}
+
 static struct endpoint_sums sum_endpoint(const struct metrics_source *source, size_t slot)
 {
     struct endpoint_sums sums = {.name = slots_name(source->config->endpoint_slots, slot)};
     for (size_t i = 0; i < source->count; i++) {
         const struct endpoint_tally *one = atomic_load(&source->tallies[i]->endpoints[slot]);
-        for (size_t class = 0; class < TALLY_CLASSES; class ++) {
-            uint64_t ended = tally_read(&one->ended[class]);
-            sums.ended[class] += ended;
-            sums.in_flight -= ended;
-        }
-        sums.in_flight += tally_read(&one->begun);
-        durations_add(&sums.durations, &one->durations);
+        if (one)
+            add_endpoint(&sums, one);
     }
     return sums;
 }

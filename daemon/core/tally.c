@@ -145,12 +145,14 @@ bool tally_is_missed(const struct tally *const *tallies, size_t count, size_t sl
 {
     uint64_t met_at = 0, since = UINT64_MAX, last = 0;
     for (size_t i = 0; i < count; i++) {
-        uint64_t met = tally_read(&atomic_load(&tallies[i]->upstreams[slot])->met_at);
+        const struct upstream_tally *one = atomic_load(&tallies[i]->upstreams[slot]);
+        uint64_t met = one ? tally_read(&one->met_at) : 0;
         met_at = met > met_at ? met : met_at;
     }
     for (size_t i = 0; i < count; i++) {
         const struct upstream_tally *one = atomic_load(&tallies[i]->upstreams[slot]);
-        uint64_t began = tally_read(&one->missed_since), missed_at = tally_read(&one->missed_at);
+        uint64_t began = one ? tally_read(&one->missed_since) : 0;
+        uint64_t missed_at = one ? tally_read(&one->missed_at) : 0;
         if (began == 0 || missed_at <= met_at)
             continue;
         began = began > met_at ? began : met_at;

@@ -55,7 +55,8 @@ struct tally {
     struct loop_account loop;
     _Atomic(uint64_t) accepted, turns, fanouts_begun, fanouts_ended;
     _Atomic(uint64_t) limits[TALLY_LIMITS];
-    _Atomic(struct upstream_tally *) upstreams[SLOTS_MAX]; /* NULL beyond those in use */
+    /* NULL where no configuration that was in force has needed one. */
+    _Atomic(struct upstream_tally *) upstreams[SLOTS_MAX];
     _Atomic(struct endpoint_tally *) endpoints[SLOTS_MAX];
 };
 

@@ -53,8 +53,11 @@ void upstream_sums_read(const struct metrics_source *source, size_t slot,
     const struct config *config = source->config;
     struct upstream_sums *sums = ret_sums;
     *sums = (struct upstream_sums){.name = slots_name(config->upstream_slots, slot)};
-    for (size_t i = 0; i < source->count; i++)
-        add(sums, atomic_load(&source->tallies[i]->upstreams[slot]));
+    for (size_t i = 0; i < source->count; i++) {
+        const struct upstream_tally *one = atomic_load(&source->tallies[i]->upstreams[slot]);
+        if (one)
+            add(sums, one);
+    }
     if (sums->idle > sums->open)
         sums->idle = sums->open;
     if (slot > SLOT_OTHER)

@@ -100,12 +100,9 @@ static bool request_waits(const struct connection *connection)
 static void count_limit(const struct connection *connection)
 {
     struct tally *tally = connection->front->engine->tally;
-    if (connection->gone)
-        return;
-    if (connection->phase == CONNECTION_HEAD)
-        tally_limit(tally, TALLY_HEADER_TIME);
-    else if (connection->phase == CONNECTION_BODY)
-        tally_limit(tally, TALLY_BODY_TIME);
+    if (connection->timed_out)
+        tally_limit(tally,
+                    connection->phase == CONNECTION_HEAD ? TALLY_HEADER_TIME : TALLY_BODY_TIME);
     else if (connection->phase == CONNECTION_REPLY)
         tally_limit(tally, TALLY_SEND_TIME);
 }
@@ -125,7 +122,8 @@ static void deadline_passed(struct timer *timer)
         return;
     }
     bool unanswered = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
-    if (unanswered && !connection->gone)
+    connection->timed_out = unanswered && !connection->gone;
+    if (connection->timed_out)
         send_last_words(connection, 408, "the request did not arrive in time");
     count_limit(connection);
     shutdown(connection->fd, SHUT_RDWR); /* libmicrohttpd notices and closes */

@@ -83,7 +83,7 @@ static void exchange_free(struct exchange *exchange)
     struct connection *connection = exchange->connection;
     assert(!exchange->suspended);
     connection->front->ended++;
-    count_end(exchange, exchange->stream ? 200 : 0);
+    count_end(exchange, exchange->stream ? 200 : connection->timed_out ? 408 : 0);
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);

@@ -256,8 +256,58 @@ def test_a_slow_header_is_counted(gatherd):
     with daemon.connect() as one:
         one.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
         assert one.receive().status == 408
+    wait_until(lambda: requests(daemon.metrics(), "(none)", "4xx") == 1, "the request to end")
     page = daemon.metrics()
     assert page.value("gatherd_limit_hits_total", limit="headerTime") == 1
+    assert page.sum("gatherd_requests_total") == 1
+
+
+def test_a_slow_body_is_counted(gatherd):
+    """bodyTime likewise; it is known already whose request it is."""
+    daemon = gatherd('admin: "127.0.0.1:0"\nlimits: { bodyTime: 200ms }\n')
+    with daemon.connect() as one:
+        one.send(b"POST /batch HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{")
+        assert one.receive().status == 408
+    wait_until(lambda: requests(daemon.metrics(), "/batch", "4xx") == 1, "the request to end")
+    assert daemon.metrics().value("gatherd_limit_hits_total", limit="bodyTime") == 1
+
+
+def test_too_many_connections_are_counted(gatherd):
+    """Those beyond the limit wait to be accepted."""
+    daemon = gatherd('admin: "127.0.0.1:0"\nlimits: { connections: 2 }\n')
+    held = [daemon.connect() for _ in range(4)]
+    wait_until(lambda: daemon.metrics().value(
+        "gatherd_limit_hits_total", limit="connections") > 0, "the limit to be met")
+    assert daemon.metrics().sum("gatherd_worker_connections") == 2
+    for one in held:
+        one.sock.close()
+    wait_until(lambda: daemon.metrics().sum("gatherd_worker_connections") == 0, "their end")
+
+
+def test_a_slow_reader_is_counted(gatherd, scripted):
+    """Of a reply (sendTime), and of a stream (clientBuffer)."""
+    large = b'"%s"' % (b"x" * 6_000_000)
+    server = scripted([script.READ, script.reply(large)])
+    late = scripted([script.READ, 0.5, script.reply(b"1")])
+    daemon = gatherd(f"""
+admin: "127.0.0.1:0"
+limits: {{ sendTime: 200ms, clientBuffer: 1KiB }}
+compression: {{ gzip: false }}
+upstreams:
+  one: {{ url: "{server.url}", timeout: 10s }}
+  late: {{ url: "{late.url}", timeout: 10s }}
+endpoints:
+  - {{ path: /large, merge: keyed, requests: [ {{ id: a, upstream: one, url: / }},
+       {{ id: b, upstream: late, url: / }} ] }}
+""")
+    with daemon.connect() as one:
+        one.request("GET", "/large")
+        wait_until(lambda: daemon.metrics().value(
+            "gatherd_limit_hits_total", limit="sendTime") == 1, "the client to be cut off")
+    with daemon.connect() as one:
+        one.request("GET", "/large", {"Accept": "application/x-ndjson"})
+        wait_until(lambda: daemon.metrics().value(
+            "gatherd_limit_hits_total", limit="clientBuffer") == 1, "the stream to pause")
 
 
 def test_names_are_looked_up_once(gatherd, upstream):
@@ -296,6 +346,10 @@ def test_figures_survive_a_reload(gatherd, fill):
     page = daemon.metrics()
     assert page.value("gatherd_config_generation") == 2
     assert page.value("gatherd_config_last_reload_successful") == 0
+    daemon.reload(config.replace("renamed", "third").replace("listen:", "listen: x #"),
+                  "stays as it was")
+    page = daemon.metrics()
+    assert calls(page, "third", "2xx") == 0
     assert calls(page, "renamed", "2xx") == 2
 
 
