@@ -243,7 +243,7 @@ upstreams: {{ one: {{ url: "{server.url}" }} }}
     one = {"id": "a", "upstream": "one", "url": "/a"}
     assert daemon.batch([one, dict(one, id="b"), dict(one, id="c")]).status == 400
     daemon.batch([one])
-    daemon.batch([one, dict(one, id="b")])
+    daemon.batch([one, dict(one, id="b", url="/b")])
     page = daemon.metrics()
     assert page.value("gatherd_limit_hits_total", limit="requests") == 1
     assert page.value("gatherd_limit_hits_total", limit="replyBody") == 2
@@ -376,7 +376,8 @@ def test_names_are_bounded(gatherd, fill):
 def test_wide_fanouts_are_counted_once(gatherd):
     """Calls that ran on a sibling's thread count like others."""
     daemon = gatherd("limits: { requests: 200 }\n" + CONFIG)
-    wide = [{"id": f"r{i}", "upstream": "demo", "url": f"/posts/{i % 90 + 1}"} for i in range(150)]
+    wide = [{"id": f"r{i}", "upstream": "demo", "url": f"/posts/{i % 90 + 1}?n={i}"}
+            for i in range(150)]
     assert daemon.batch(wide).status == 200
     page = daemon.metrics()
     assert calls(page, "demo", "2xx") == 150
