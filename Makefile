@@ -1,5 +1,5 @@
 # gatherd: see README.md. Targets: deps all demo test lint check-asan check-tsan
-# check-systemd fuzz bench format docs install uninstall dist deb rpm clean
+# check-systemd check-metrics fuzz bench format docs install uninstall dist deb rpm clean
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
@@ -96,7 +96,7 @@ demo: deps-demo
 
 PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
 
-.PHONY: test check-unit check-process check-systemd lint check-asan check-tsan fuzz
+.PHONY: test check-unit check-process check-systemd check-metrics lint check-asan check-tsan fuzz
 test: deps-test
 	@$(MAKE) all
 	@$(MAKE) lint
@@ -122,6 +122,11 @@ check-systemd: $(BUILD)/gatherd
 	@test -d $(SYSTEMD_TREE) || tests/systemd/tree.sh $(SYSTEMD_TREE) $(TREE)
 	@BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/systemd/check.py $(if $(DEB),--deb $(DEB)) \
 		$(if $(ONLY),--only "$(ONLY)") $(if $(REQUESTS),--requests $(REQUESTS))
+
+# /metrics, conf/alerts.yaml and conf/grafana-dashboard.json before a real Prometheus; without
+# one, Debian's package (19 MB) is unpacked in build/prometheus, and nothing is installed.
+check-metrics: $(BUILD)/gatherd
+	@GATHERD=$(abspath $(BUILD)/gatherd) $(PYTHON) -B tests/metrics/check.py build/prometheus
 
 check-asan: export ASAN_OPTIONS = detect_leaks=1:detect_stack_use_after_return=1
 check-asan: deps-test

@@ -176,6 +176,7 @@ static bool accept_one(struct acceptor *acceptor, const struct listener *listene
     struct sockaddr_storage peer;
     socklen_t len;
     if (!take_place(acceptor)) {
+        tally_limit(acceptor->crew->seats[acceptor->seat].tally, TALLY_CONNECTIONS);
         pause_accepting(acceptor);
         return false;
     }

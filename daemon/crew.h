@@ -9,10 +9,12 @@
 
 #include "back/dispatch.h"
 #include "base/mailbox.h"
+#include "core/tally.h"
 #include "front/listen.h"
 
 struct seat {
     struct mailbox *mailbox;
+    struct tally *tally;                 /* written by the worker */
     _Atomic(uint64_t) connections;       /* its own, and those on their way to it */
     _Atomic(uint64_t) served, in_flight; /* requests, as of its last answer to worker_ask() */
 };

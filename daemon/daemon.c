@@ -1,6 +1,7 @@
 /*
- * The composition root. The main thread serves nobody: it waits for signals,
- * and for the moment to tell the service manager that all workers are alive.
+ * The composition root. The main thread serves nobody but who looks at the admin pages: it
+ * waits for signals, and for the moment to tell the service manager that all workers are
+ * alive.
  *
  * Workers and resolver threads are detached; two latches count them, because
  * the order of the end matters: workers first, then the resolver, whose
@@ -9,7 +10,6 @@
 #include "daemon.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +17,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "back/curl_global.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -40,7 +41,10 @@ struct daemon {
     const char *file;
     struct config *config; /* in force */
     struct arena *arena;
-    struct listeners listeners;
+    struct listeners listeners, admin_listeners;
+    struct loop *loop; /* of the main thread */
+    struct watch signals;
+    struct admin *admin; /* NULL: no pages */
     struct crew crew;
     struct worker **workers; /* crew.count of them */
     struct heartbeat heartbeat;
@@ -86,8 +90,11 @@ static int open_listeners(struct daemon *daemon)
         log_error("the sockets that systemd passed cannot be used: %s", strerror(-rc));
         return rc;
     }
+    /* "systemd" among those of clients takes what is left. */
     const char *wrong =
-        listeners_open(&daemon->config->listen, &passed, daemon->arena, &daemon->listeners);
+        listeners_open(&daemon->config->admin, &passed, daemon->arena, &daemon->admin_listeners);
+    if (!wrong)
+        wrong = listeners_open(&daemon->config->listen, &passed, daemon->arena, &daemon->listeners);
     if (wrong) {
         log_error("%s", wrong);
         return -EADDRINUSE;
@@ -113,6 +120,35 @@ static int make_workers(struct daemon *daemon)
     return rc;
 }
 
+static void signals_ready(struct watch *watch, uint32_t events)
+{
+    (void)watch;
+    (void)events; /* they are taken after the turn */
+}
+
+static int make_loop(struct daemon *daemon)
+{
+    int rc = loop_new(&daemon->loop);
+    if (rc == 0)
+        rc = loop_watch(daemon->loop, &daemon->signals, daemon->signal_fd, EPOLLIN, signals_ready);
+    return rc;
+}
+
+static int open_admin(struct daemon *daemon)
+{
+    if (daemon->admin_listeners.count == 0)
+        return 0;
+    int rc = admin_new(daemon->loop, &daemon->admin_listeners, &daemon->admin);
+    if (rc != 0) {
+        log_error("cannot serve the admin pages: %s", strerror(-rc));
+        return rc;
+    }
+    admin_watch(daemon->admin, &daemon->crew, daemon->config);
+    for (size_t i = 0; i < daemon->admin_listeners.count; i++)
+        log_info("admin pages on %s", daemon->admin_listeners.items[i].name);
+    return 0;
+}
+
 static int prepare(struct daemon *daemon)
 {
     uint64_t descriptors;
@@ -130,11 +166,24 @@ static int prepare(struct daemon *daemon)
     }
     rc = open_listeners(daemon);
     if (rc != 0)
-        return rc; /* said already */
-    rc = make_workers(daemon);
+        return rc;          /* said already */
+    rc = make_loop(daemon); /* later than passed sockets, whose numbers it might take */
+    if (rc == 0)
+        rc = make_workers(daemon);
     if (rc != 0)
         log_error("cannot start the workers: %s", strerror(-rc));
+    else
+        rc = open_admin(daemon);
     return rc;
+}
+
+/* Runs what is due on the main thread; the moment to come back at the latest. */
+static usec_t turn(struct daemon *daemon, usec_t until)
+{
+    int rc = loop_turn(daemon->loop, until);
+    if (rc != 0)
+        log_error("cannot wait for signals: %s", strerror(-rc));
+    return admin_turn(daemon->admin);
 }
 
 static struct log_fields event(const char *id)
@@ -150,9 +199,13 @@ static void await_workers(struct daemon *daemon)
     struct latch *greeted = latch_new();
     for (size_t i = 0; i < daemon->crew.count; i++)
         worker_greet(daemon->workers[i], greeted);
-    if (!latch_wait(greeted, START_WAIT)) {
-        log_error("cannot start: a worker does not answer");
-        _exit(EXIT_FAILED);
+    usec_t until = clock_now() + START_WAIT;
+    while (!latch_wait(greeted, STOP_POLL)) {
+        if (clock_now() > until) {
+            log_error("cannot start: a worker does not answer");
+            _exit(EXIT_FAILED);
+        }
+        turn(daemon, 0);
     }
     latch_free(greeted);
 }
@@ -179,6 +232,7 @@ static void start_workers(struct daemon *daemon)
     for (size_t i = 0; i < daemon->listeners.count; i++)
         report_listener(&daemon->listeners.items[i]);
     struct log_fields fields = event(EVENT_READY);
+    admin_enter(daemon->admin, ADMIN_SERVING);
     log_event(LOG_LEVEL_INFO, &fields, "ready: %zu workers", daemon->crew.count);
     notify_ready();
     heartbeat_start(&daemon->heartbeat, &daemon->crew, daemon->workers, STATUS_EVERY);
@@ -206,6 +260,8 @@ static void apply_config(struct daemon *daemon, struct config *config)
 {
     struct latch *taken = latch_new();
     for (size_t i = 0; i < daemon->crew.count; i++)
+        tally_prepare(daemon->crew.seats[i].tally, config);
+    for (size_t i = 0; i < daemon->crew.count; i++)
         worker_configure(daemon->workers[i], config, taken);
     if (!latch_wait(taken, RELOAD_WAIT))
         log_warning("a worker is busy and will take the new configuration later");
@@ -213,6 +269,7 @@ static void apply_config(struct daemon *daemon, struct config *config)
     config_set_limits(config);
     resolver_reload(daemon->crew.resolver, &config->resolver);
     apply_log_level(config);
+    admin_reloaded(daemon->admin, config);
     config_unref(daemon->config);
     daemon->config = config;
 }
@@ -227,6 +284,7 @@ static void reload(struct daemon *daemon)
     struct config *config = load_config(daemon->file, daemon->config, &faults);
     if (!config) {
         report_broken(daemon, &faults);
+        admin_reloaded(daemon->admin, NULL);
         notify_ready();
         return;
     }
@@ -254,21 +312,12 @@ static bool take_signals(struct daemon *daemon)
     return stop;
 }
 
-static int milliseconds_until(usec_t moment)
-{
-    if (moment == USEC_NEVER)
-        return -1;
-    usec_t now = clock_now();
-    return moment > now ? (int)((moment - now) / USEC_PER_MSEC) + 1 : 0;
-}
-
 static void serve(struct daemon *daemon)
 {
-    struct pollfd signals = {.fd = daemon->signal_fd, .events = POLLIN};
+    usec_t admin_next = 0;
     while (!take_signals(daemon)) {
         usec_t next = heartbeat_turn(&daemon->heartbeat);
-        if (poll(&signals, 1, milliseconds_until(next)) < 0 && errno != EINTR)
-            log_error("cannot wait for signals: %s", strerror(errno));
+        admin_next = turn(daemon, admin_next < next ? admin_next : next);
     }
 }
 
@@ -286,6 +335,7 @@ static void stop_workers(struct daemon *daemon)
     bool open = true, hurried = false;
     struct log_fields fields = event(EVENT_STOPPING);
     log_event(LOG_LEVEL_INFO, &fields, "stopping: finishing what is in flight");
+    admin_enter(daemon->admin, ADMIN_DRAINING);
     notify_stopping();
     notify_extend(daemon->config->drain + OVERRUN);
     heartbeat_stop(&daemon->heartbeat);
@@ -296,6 +346,7 @@ static void stop_workers(struct daemon *daemon)
             open = false;
         }
         heartbeat_turn(&daemon->heartbeat);
+        turn(daemon, 0);
         if (!hurried && take_signals(daemon)) {
             hurried = true;
             until = clock_now();
@@ -322,11 +373,16 @@ static void stop_resolver(struct daemon *daemon)
 
 static void take_apart(struct daemon *daemon)
 {
+    daemon->admin = admin_free(daemon->admin);
+    listeners_close(&daemon->admin_listeners);
     if (daemon->crew.resolver)
         stop_resolver(daemon);
     for (size_t i = 0; i < daemon->crew.count; i++)
         worker_free(daemon->workers[i]);
     listeners_close(&daemon->listeners);
+    if (daemon->loop)
+        loop_unwatch(daemon->loop, &daemon->signals);
+    daemon->loop = loop_free(daemon->loop);
     if (daemon->signal_fd >= 0)
         close(daemon->signal_fd);
     curl_global_stop();

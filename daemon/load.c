@@ -4,6 +4,8 @@
  */
 #include "load.h"
 
+#include <string.h>
+
 #include "core/config_load.h"
 #include "core/node.h"
 #include "front/listen.h"
@@ -29,6 +31,25 @@ static void check_repeated(const struct node *node, const struct strings *addres
         }
 }
 
+/* `systemd` without a name takes all that is left, which is for clients. */
+static void check_admin(const struct config *config, struct faults *faults)
+{
+    const struct node *node = config->root ? node_get(config->root, "admin") : NULL;
+    const struct node *item = node && node->kind == NODE_LIST ? node->first : node;
+    for (size_t i = 0; i < config->admin.count; i++) {
+        const char *address = config->admin.items[i];
+        if (strcmp(address, "systemd") == 0)
+            fault_at(faults, item, "needs the name of a socket: \"systemd:NAME\"");
+        else
+            check_address(item, address, faults);
+        check_repeated(item, &config->admin, i, faults);
+        for (size_t j = 0; j < config->listen.count; j++)
+            if (listen_same(address, config->listen.items[j]))
+                fault_at(faults, item, "\"%s\" is one of `listen` already", address);
+        item = item ? item->next : NULL;
+    }
+}
+
 static void check_listen(const struct config *config, struct faults *faults)
 {
     const struct node *node = config->root ? node_get(config->root, "listen") : NULL;
@@ -47,5 +68,7 @@ struct config *load_config(const char *file, struct config *previous, struct fau
     struct config *config = file ? config_load(file, previous, faults) : config_defaults();
     if (config)
         check_listen(config, faults);
+    if (config)
+        check_admin(config, faults);
     return faults_any(faults) ? config_unref(config) : config;
 }

@@ -214,9 +214,13 @@ static int build(struct worker *worker, struct config *config)
 {
     struct crew *crew = worker->crew;
     struct seat *seat = &crew->seats[worker->seat];
+    seat->tally = tally_new();
+    tally_prepare(seat->tally, config);
     int rc = mailbox_new(MAILBOX_CAPACITY, &seat->mailbox);
     if (rc == 0)
         rc = loop_new(&worker->loop);
+    if (rc == 0)
+        loop_keep_account(worker->loop, &seat->tally->loop);
     if (rc == 0)
         rc = loop_watch(worker->loop, &worker->mail_watch, mailbox_fd(seat->mailbox), EPOLLIN,
                         mail_ready);
@@ -224,12 +228,14 @@ static int build(struct worker *worker, struct config *config)
         rc = dispatch_new(worker->loop, seat->mailbox, crew->resolver, &worker->dispatch);
     if (rc != 0)
         return rc;
+    dispatch_count_in(worker->dispatch, seat->tally);
     crew->siblings.items[worker->seat] = dispatch_sibling(worker->dispatch);
     dispatch_join(worker->dispatch, &crew->siblings, worker->seat);
     worker->engine = (struct fanout_engine){
         .loop = worker->loop,
         .dispatch = worker->dispatch,
         .identity = crew->identity,
+        .tally = seat->tally,
     };
     rc = server_new(worker->loop, &worker->engine, config, &worker->server);
     if (rc == 0)
@@ -265,6 +271,7 @@ struct worker *worker_free(struct worker *worker)
         mailbox_drain(seat->mailbox, worker);
         seat->mailbox = mailbox_free(seat->mailbox);
     }
+    seat->tally = tally_free(seat->tally);
     free(worker);
     return NULL;
 }

@@ -61,7 +61,7 @@ int admission_begin(struct admission *admission, const struct config *config,
                     admission_granted_fn *granted, void *ctx)
 {
     if (!gauge_enter(config->in_flight, config->limits.in_flight))
-        return ADMISSION_REFUSED;
+        return ADMISSION_DAEMON_FULL;
     admission->config = config;
     admission->upstream = upstream;
     int result = ADMISSION_GRANTED;

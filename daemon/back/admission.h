@@ -21,7 +21,7 @@ struct admission { /* one call's; zero-initialised: holds nothing */
     struct ticket *ticket; /* waits */
 };
 
-enum { ADMISSION_GRANTED, ADMISSION_WAITS, ADMISSION_REFUSED };
+enum { ADMISSION_GRANTED, ADMISSION_WAITS, ADMISSION_REFUSED, ADMISSION_DAEMON_FULL };
 
 /* `config` and `upstream` must live until admission_end(). Drain `home` once more
  * when no call is left: a place that came too late may still be in there. */

@@ -60,6 +60,12 @@ int carriers_new(struct loop *loop, struct carriers **ret_carriers)
     return 0;
 }
 
+void carriers_count_in(struct carriers *carriers, struct tally *tally)
+{
+    exchanges_count_in(carriers->exchanges, tally);
+    carrier_count_in(carriers->transfers, tally);
+}
+
 struct carriers *carriers_free(struct carriers *carriers)
 {
     if (!carriers)

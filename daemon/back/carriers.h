@@ -8,6 +8,7 @@
 #include "back/carry.h"
 #include "base/loop.h"
 #include "core/plan.h"
+#include "core/tally.h"
 
 struct carriers; /* one per worker */
 struct exchange;
@@ -19,6 +20,8 @@ struct carried { /* a call on its way: one of them; none once it has ended */
 };
 
 int must_check carriers_new(struct loop *loop, struct carriers **ret_carriers);
+/* Counts in `tally` from now on; borrowed. */
+void carriers_count_in(struct carriers *carriers, struct tally *tally);
 struct carriers *carriers_free(struct carriers *carriers); /* no call may be left */
 
 /* Begins a call to `address` (a literal, pinned for the connection); it and `spec`

@@ -26,6 +26,7 @@
 #include "back/transfer_options.h"
 #include "back/trust.h"
 #include "base/mem.h"
+#include "core/tally.h"
 
 struct connector {
     struct loop *loop;
@@ -352,6 +353,8 @@ void channel_close(struct channel *channel)
     }
     close(channel->fd);
     connector->open--;
+    if (channel->tally)
+        tally_add(&channel->tally->closed, 1);
     free(channel);
 }
 

@@ -16,6 +16,7 @@ struct connector; /* one per worker */
 struct connecting;
 struct channel;
 struct handle;
+struct upstream_tally;
 
 typedef void channel_ready_fn(struct channel *channel, uint32_t events);
 
@@ -23,8 +24,9 @@ struct channel {
     /* Whose it is now: told of EPOLLIN, EPOLLRDHUP, errors, and EPOLLOUT if wanted. */
     channel_ready_fn *ready;
     void *owner;
-    usec_t made; /* when */
-    bool used;   /* it carried a call to its end before */
+    usec_t made;                  /* when */
+    struct upstream_tally *tally; /* of the upstream it was made for; or NULL */
+    bool used;                    /* it carried a call to its end before */
     /* The pool's. */
     struct link by_peer, by_age;
     struct peer *peer;

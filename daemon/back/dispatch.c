@@ -40,6 +40,11 @@ int dispatch_new(struct loop *loop, struct mailbox *mailbox, struct resolver *re
     return 0;
 }
 
+void dispatch_count_in(struct dispatch *dispatch, struct tally *tally)
+{
+    runner_count_in(dispatch->runner, tally);
+}
+
 struct dispatch *dispatch_free(struct dispatch *dispatch)
 {
     if (!dispatch)

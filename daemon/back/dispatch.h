@@ -11,11 +11,14 @@
 #include "back/slice.h"
 #include "base/loop.h"
 #include "base/mailbox.h"
+#include "core/tally.h"
 
 struct dispatch; /* one per worker */
 
 int must_check dispatch_new(struct loop *loop, struct mailbox *mailbox, struct resolver *resolver,
                             struct dispatch **ret_dispatch);
+/* Its runner counts in `tally` from now on; borrowed. */
+void dispatch_count_in(struct dispatch *dispatch, struct tally *tally);
 /* No call may be left (asserted). Drain the mailbox once more after it: a question
  * whose call gave up may still be in there. */
 struct dispatch *dispatch_free(struct dispatch *dispatch);

@@ -38,6 +38,7 @@ struct exchanges {
     bool starting; /* inside exchange_start(): perhaps outside of any turn */
     struct spare_requests requests;
     struct timer wake;
+    struct tally *tally; /* or NULL */
     char scratch[SCRATCH];
 };
 
@@ -51,6 +52,7 @@ struct exchange {
     struct peer *peer;
     struct connecting *connecting;
     struct channel *channel;
+    struct upstream_tally *tally; /* or NULL */
     struct outgoing outgoing;
     struct reply_reader reader;
     bool reading; /* the reader is set up */
@@ -120,8 +122,11 @@ static bool send_more(struct exchange *exchange)
     if (rc != 0 && rc != -EAGAIN)
         return false;
     exchange->out = rc == 0;
-    if (exchange->out)
+    if (exchange->out) {
+        if (exchange->tally)
+            tally_add(&exchange->tally->bytes_out, exchange->outgoing.sent);
         outgoing_end(&exchange->outgoing, &exchange->owner->requests);
+    }
     return channel_want_out(exchange->channel, !exchange->out) == 0;
 }
 
@@ -228,6 +233,8 @@ static enum received receive_once(struct exchange *exchange)
         return RECEIVED_END;
     }
     size_t used;
+    if (exchange->tally)
+        tally_add(&exchange->tally->bytes_in, (size_t)got);
     bool filled = (size_t)got == room;
     exchange->began = true;
     enum reply_state state = placed ? reply_reader_placed(reader, (size_t)got)
@@ -279,6 +286,11 @@ static void connected(void *ctx, struct channel *channel, enum outcome_code code
     if (!channel) {
         fail(exchange, code, detail);
         return;
+    }
+    channel->tally = exchange->tally;
+    if (exchange->tally) {
+        tally_add(&exchange->tally->opened, 1);
+        tally_add(&exchange->tally->opened_1, 1);
     }
     begin_sending(exchange, channel);
     exchange->tell_sent = true;
@@ -358,9 +370,12 @@ struct exchange *exchange_start(struct exchanges *exchanges, const struct call_s
     exchange->idempotent = header_method_idempotent(spec->method);
     exchange->again = exchange->began = exchange->finished = exchange->paused = false;
     exchange->tell_again = exchange->tell_sent = exchange->tell_began = false;
+    exchange->tally = tally_upstream(exchanges->tally, spec->upstream);
     exchange->peer = pool_peer(exchanges->pool, &name);
     struct channel *channel = idle_channel(exchange);
     if (channel) {
+        if (exchange->tally)
+            tally_add(&exchange->tally->reused, 1);
         exchanges->starting = true;
         begin_sending(exchange, channel);
         exchanges->starting = false;
@@ -445,6 +460,11 @@ int exchanges_new(struct loop *loop, const struct pool_limits *limits,
     recycler_init(&exchanges->records, sizeof(struct exchange), SPARE_EXCHANGES);
     *ret_exchanges = exchanges;
     return 0;
+}
+
+void exchanges_count_in(struct exchanges *exchanges, struct tally *tally)
+{
+    exchanges->tally = tally;
 }
 
 struct exchanges *exchanges_free(struct exchanges *exchanges)

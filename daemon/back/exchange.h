@@ -8,12 +8,15 @@
 #include "back/carry.h"
 #include "back/pool.h"
 #include "core/plan.h"
+#include "core/tally.h"
 
 struct exchanges; /* one per worker: its connections, idle ones included */
 struct exchange;
 
 int must_check exchanges_new(struct loop *loop, const struct pool_limits *limits,
                              struct exchanges **ret_exchanges);
+/* Counts in `tally` from now on; borrowed. */
+void exchanges_count_in(struct exchanges *exchanges, struct tally *tally);
 /* No exchange may be left. NULL is fine. */
 struct exchanges *exchanges_free(struct exchanges *exchanges);
 

@@ -31,6 +31,8 @@ void fanout_release(struct fanout *fanout)
     while (fanout && fanout->ended && !fanout->starting && fanout->outstanding == 0) {
         struct fanout *parent = fanout->parent;
         struct config *config = fanout->config;
+        if (fanout->engine->tally)
+            tally_add(&fanout->engine->tally->fanouts_ended, 1);
         if (fanout->has_job)
             job_done(&fanout->job);
         arena_free(fanout->arena); /* with the fan-out in it */
@@ -323,6 +325,8 @@ struct fanout *fanout_new(const struct fanout_engine *engine, struct config *con
     fanout->done = done;
     fanout->ctx = ctx;
     fanout->parent = parent;
+    if (engine->tally)
+        tally_add(&engine->tally->fanouts_begun, 1);
     return fanout;
 }
 

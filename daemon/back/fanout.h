@@ -23,6 +23,7 @@ struct fanout_engine { /* what fan-outs of one worker share; borrowed */
     struct loop *loop;
     struct dispatch *dispatch;
     const char *identity; /* this process in Via and CDN-Loop */
+    struct tally *tally;  /* or NULL */
 };
 
 /* Takes the answer. May run inside fanout_start(), when nothing had to be sent. */

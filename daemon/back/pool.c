@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/tally.h"
 
 enum { BUCKETS = 256 };
 
@@ -121,6 +122,8 @@ static void take_out(struct pool *pool, struct channel *channel)
     list_remove(&channel->by_age);
     channel->peer->idle_count--;
     pool->idle_count--;
+    if (channel->tally)
+        tally_add(&channel->tally->taken, 1);
 }
 
 static void drop(struct pool *pool, struct channel *channel)
@@ -182,6 +185,8 @@ void pool_give(struct pool *pool, struct peer *peer, struct channel *channel)
     list_push(&pool->by_age, &channel->by_age);
     peer->idle_count++;
     pool->idle_count++;
+    if (channel->tally)
+        tally_add(&channel->tally->rested, 1);
     if (peer->idle_count > pool->limits.per_peer)
         drop(pool, container_of(peer->idle.previous, struct channel, by_peer));
     else if (pool->idle_count > pool->limits.total)

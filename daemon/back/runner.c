@@ -50,6 +50,7 @@ struct running {
     struct question *question;
     struct addresses *addresses; /* NULL: the host is a literal */
     size_t address, tried;
+    struct upstream_tally *tally; /* or NULL */
     struct carried carried;
     struct timer timer;
     usec_t started, connecting_since;
@@ -68,6 +69,7 @@ struct runner {
     struct timer wake;
     struct running *first_ended, *last_ended;
     struct recycler records; /* of struct running */
+    struct tally *tally;     /* or NULL */
 };
 
 static void connect_next(struct running *call);
@@ -165,6 +167,8 @@ static void deadline_passed(struct timer *timer)
         connect_next(call);
         return;
     }
+    if (call->phase == CALL_WAITING)
+        tally_limit(call->runner->tally, TALLY_MAX_WAITING);
     fail(call, codes[call->phase], call->phase == CALL_WAITING ? "waited for a free place" : NULL);
 }
 
@@ -301,6 +305,14 @@ static void query_came_home(struct resolve_query *query, void *receiver)
     free(question);
 }
 
+static void count_question(const struct running *call, int rc)
+{
+    if (rc == RESOLVE_BUSY)
+        tally_limit(call->runner->tally, TALLY_RESOLVER_QUEUE);
+    else if (call->tally)
+        tally_add(rc == 0 ? &call->tally->lookups : &call->tally->cache_hits, 1);
+}
+
 static void resolve(struct running *call)
 {
     struct runner *runner = call->runner;
@@ -317,6 +329,7 @@ static void resolve(struct running *call)
     question->query.answered = query_came_home;
     question->call = call;
     int rc = resolver_ask(runner->resolver, &question->query);
+    count_question(call, rc);
     if (rc == 0) {
         call->question = question;
         call->phase = CALL_RESOLVING;
@@ -343,6 +356,13 @@ static void begin(void *ctx)
         resolve(call);
 }
 
+static void refuse(struct running *call, int admitted)
+{
+    bool full = admitted == ADMISSION_DAEMON_FULL;
+    tally_limit(call->runner->tally, full ? TALLY_IN_FLIGHT : TALLY_MAX_IN_FLIGHT);
+    fail(call, OUTCOME_CONNECTION_LIMIT, NULL);
+}
+
 struct call *runner_start(struct runner *runner, const struct config *config,
                           const struct call_spec *spec, usec_t started, const struct call *handle)
 {
@@ -351,10 +371,13 @@ struct call *runner_start(struct runner *runner, const struct config *config,
         .call = *handle,
         .runner = runner,
         .spec = spec,
+        .tally = tally_upstream(runner->tally, spec->upstream),
         .started = started,
         .deadline = after(started, spec->timeout),
         .first_byte_deadline = limit_after(started, spec->first_byte_timeout),
     };
+    if (call->tally)
+        tally_add(&call->tally->begun, 1);
     int admitted =
         admission_begin(&call->admission, config, spec->upstream, runner->mailbox, begin, call);
     if (admitted == ADMISSION_GRANTED)
@@ -362,7 +385,7 @@ struct call *runner_start(struct runner *runner, const struct config *config,
     else if (admitted == ADMISSION_WAITS)
         arm(call);
     else
-        fail(call, OUTCOME_CONNECTION_LIMIT, NULL);
+        refuse(call, admitted);
     return &call->call;
 }
 
@@ -389,6 +412,11 @@ static void deliver(struct runner *runner, struct running *call)
 {
     struct outcome outcome = outcome_take(&call->outcome);
     struct call handle = call->call;
+    tally_call_ended(call->tally, &outcome, loop_now(runner->loop));
+    if (outcome.code == OUTCOME_RESPONSE_BODY_SIZE)
+        tally_limit(runner->tally, TALLY_REPLY_BODY);
+    else if (outcome.code == OUTCOME_RESPONSE_HEADER_SIZE)
+        tally_limit(runner->tally, TALLY_REPLY_HEADER);
     recycler_give(&runner->records, call);
     handle.home(handle.ctx, handle.index, &outcome);
     outcome_done(&outcome);
@@ -445,6 +473,12 @@ int runner_new(struct loop *loop, struct mailbox *mailbox, struct resolver *reso
     recycler_init(&runner->records, sizeof(struct running), SPARE_CALLS);
     *ret_runner = runner;
     return 0;
+}
+
+void runner_count_in(struct runner *runner, struct tally *tally)
+{
+    runner->tally = tally;
+    carriers_count_in(runner->carriers, tally);
 }
 
 struct runner *runner_free(struct runner *runner)

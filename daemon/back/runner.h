@@ -9,11 +9,14 @@
 #include "back/resolve.h"
 #include "base/loop.h"
 #include "base/mailbox.h"
+#include "core/tally.h"
 
 struct runner; /* one per worker */
 
 int must_check runner_new(struct loop *loop, struct mailbox *mailbox, struct resolver *resolver,
                           struct runner **ret_runner);
+/* Counts in `tally` from now on; borrowed. */
+void runner_count_in(struct runner *runner, struct tally *tally);
 /* No call may be left (asserted). Drain the mailbox once more after it: a question or
  * a place whose call gave up may still be in there. */
 struct runner *runner_free(struct runner *runner);

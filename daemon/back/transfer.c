@@ -21,6 +21,7 @@
 #include "back/curl_result.h"
 #include "back/multi.h"
 #include "back/reply_head.h"
+#include "back/transfer_info.h"
 #include "back/transfer_options.h"
 #include "base/mem.h"
 
@@ -34,6 +35,7 @@ struct carrier {
     struct link telling;  /* have something to tell */
     struct link admitted; /* may be given to libcurl now */
     size_t in_flight;
+    struct tally *tally; /* or NULL */
 };
 
 struct transfer {
@@ -69,12 +71,6 @@ static void nothing(struct timer *timer)
     (void)timer; /* it made the loop turn */
 }
 
-static bool made_connection(CURL *easy)
-{
-    long count = 0;
-    return curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &count) == CURLE_OK && count > 0;
-}
-
 static bool launch(struct transfer *transfer)
 {
     struct entrant *entrant = &transfer->entrant;
@@ -93,13 +89,10 @@ static int connection_ready(void *ctx, char *peer, char *own, int peer_port, int
 {
     struct handle *handle = ctx;
     struct transfer *transfer = handle->user;
-    (void)peer;
-    (void)own;
-    (void)peer_port;
-    (void)own_port;
+    (void)peer, (void)own, (void)peer_port, (void)own_port;
     bool idempotent = header_method_idempotent(transfer->spec->method);
     if (transfer->entrant.entry &&
-        !entrant_may_send(&transfer->entrant, idempotent, made_connection(handle->easy)))
+        !entrant_may_send(&transfer->entrant, idempotent, transfer_made_connection(handle->easy)))
         return CURL_PREREQFUNC_ABORT;
     transfer_options_refresh(handle, transfer->spec, transfer->deadline);
     transfer->sent = true;
@@ -292,6 +285,7 @@ static void transfer_finished(void *ctx, CURL *easy, CURLcode result)
     if (start_over(transfer, result))
         return;
     build_outcome(transfer, result);
+    transfer_count(easy, tally_upstream(transfer->carrier->tally, transfer->spec->upstream));
     leave_connection(transfer, result);
     leave_entry(transfer);
     multi_remove(((struct carrier *)ctx)->multi, easy);
@@ -479,6 +473,11 @@ int carrier_new(struct loop *loop, struct carrier **ret_carrier)
     carrier->lanes = lanes_new(loop, prepare, carrier);
     *ret_carrier = carrier;
     return 0;
+}
+
+void carrier_count_in(struct carrier *carrier, struct tally *tally)
+{
+    carrier->tally = tally;
 }
 
 struct carrier *carrier_free(struct carrier *carrier)

@@ -10,11 +10,14 @@
 #include "back/carry.h"
 #include "base/loop.h"
 #include "core/plan.h"
+#include "core/tally.h"
 
 struct carrier; /* one per worker: CURLM, recycled easy handles, open connections */
 struct transfer;
 
 int must_check carrier_new(struct loop *loop, struct carrier **ret_carrier);
+/* Counts in `tally` from now on; borrowed. */
+void carrier_count_in(struct carrier *carrier, struct tally *tally);
 struct carrier *carrier_free(struct carrier *carrier); /* no transfer may be left */
 
 /* Begins a call to `address` (a literal, pinned for the connection). `deadline` is

@@ -48,6 +48,7 @@ struct loop {
     struct slot *slots; /* by descriptor number */
     uint32_t slot_count;
     uint32_t watching;
+    struct loop_account *account; /* or NULL */
     struct timers heap;
     struct timers late;
 };
@@ -293,15 +294,44 @@ static void admit_late(struct loop *loop)
 
 /* ---- the turn ---- */
 
+void loop_keep_account(struct loop *loop, struct loop_account *account)
+{
+    loop->account = account;
+    atomic_store(&account->since, clock_now());
+}
+
+/* It may begin or end to wait meanwhile: then both figures are read again. */
+uint64_t loop_account_busy(const struct loop_account *account, usec_t now, usec_t *ret_turn)
+{
+    uint64_t busy, since;
+    do {
+        since = atomic_load(&account->since);
+        busy = atomic_load(&account->busy);
+    } while (since != atomic_load(&account->since));
+    *ret_turn = since > 0 && since < now ? now - since : 0;
+    return busy + *ret_turn;
+}
+
+/* Between two waits there may be several turns that did not wait. */
+static void begin_waiting(struct loop *loop, usec_t now)
+{
+    struct loop_account *account = loop->account;
+    uint64_t since = atomic_load_explicit(&account->since, memory_order_relaxed);
+    uint64_t busy = atomic_load_explicit(&account->busy, memory_order_relaxed);
+    atomic_store_explicit(&account->since, 0, memory_order_relaxed);
+    atomic_store_explicit(&account->busy, busy + (now - since), memory_order_release);
+}
+
 /* Milliseconds for epoll_wait(), rounded up: waking early would be for nothing. */
-static int wait_time(const struct loop *loop, usec_t until)
+static int wait_time(const struct loop *loop, usec_t until, usec_t *ret_now)
 {
     usec_t at = until;
     if (loop->heap.count > 0 && loop->heap.items[0]->at < at)
         at = loop->heap.items[0]->at;
+    usec_t now = at > 0 ? clock_now() : 0;
+    *ret_now = now;
     if (at == USEC_NEVER)
         return -1;
-    usec_t now = at > 0 ? clock_now() : 0;
     if (at <= now)
         return 0;
     usec_t msecs = (at - now - 1) / USEC_PER_MSEC + 1;
@@ -312,10 +342,16 @@ int loop_turn(struct loop *loop, usec_t until)
 {
     struct epoll_event events[BATCH];
     assert(!loop->turning);
-    int count = epoll_wait(loop->epoll_fd, events, BATCH, wait_time(loop, until));
+    usec_t began;
+    int wait = wait_time(loop, until, &began);
+    if (wait != 0 && loop->account)
+        begin_waiting(loop, began);
+    int count = epoll_wait(loop->epoll_fd, events, BATCH, wait);
     if (count < 0 && errno != EINTR)
         return -errno;
     loop->now = clock_now();
+    if (wait != 0 && loop->account)
+        atomic_store_explicit(&loop->account->since, loop->now, memory_order_relaxed);
     loop->turning = true;
     dispatch(loop, events, count);
     run_due(loop);

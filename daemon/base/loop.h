@@ -9,6 +9,7 @@
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +52,17 @@ void loop_unwatch(struct loop *loop, struct watch *watch);
 /* Sets or moves a deadline. One that has passed fires in the next turn. */
 void loop_set(struct loop *loop, struct timer *timer, usec_t at, timer_fn *expired);
 void loop_clear(struct loop *loop, struct timer *timer);
+
+/* How long a loop has been at work, for whoever watches: written by the loop only. */
+struct loop_account {
+    _Atomic(uint64_t) busy;  /* before `since` */
+    _Atomic(uint64_t) since; /* when it last began to work; 0: it waits */
+};
+
+/* Begins to keep `account`, which must outlive the loop. */
+void loop_keep_account(struct loop *loop, struct loop_account *account);
+/* Any thread. *ret_turn: how long it has not come back to waiting. */
+uint64_t loop_account_busy(const struct loop_account *account, usec_t now, usec_t *ret_turn);
 
 /* The time when the current turn's events were read; cheap. */
 usec_t loop_now(const struct loop *loop);

@@ -26,6 +26,7 @@
 struct mailbox {
     _Atomic(struct mail *) newest;
     _Atomic(size_t) places;
+    _Atomic(uint64_t) refusals;
     size_t capacity;
     int event_fd;
 };
@@ -59,8 +60,10 @@ int mailbox_reserve_places(struct mailbox *mailbox, size_t count)
 {
     size_t places = atomic_load_explicit(&mailbox->places, memory_order_relaxed);
     do {
-        if (count > mailbox->capacity - places)
+        if (count > mailbox->capacity - places) {
+            atomic_fetch_add_explicit(&mailbox->refusals, 1, memory_order_relaxed);
             return MAILBOX_FULL;
+        }
     } while (!atomic_compare_exchange_weak_explicit(&mailbox->places, &places, places + count,
                                                     memory_order_acquire, memory_order_relaxed));
     return 0;
@@ -108,6 +111,11 @@ int mailbox_post(struct mailbox *mailbox, struct mail *mail)
     if (rc == 0)
         mailbox_post_reserved(mailbox, mail);
     return rc;
+}
+
+uint64_t mailbox_refusals(const struct mailbox *mailbox)
+{
+    return atomic_load_explicit(&mailbox->refusals, memory_order_relaxed);
 }
 
 int mailbox_fd(const struct mailbox *mailbox)

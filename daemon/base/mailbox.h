@@ -8,6 +8,7 @@
 #define BASE_MAILBOX_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/errors.h"
 
@@ -38,6 +39,9 @@ void mailbox_post_reserved(struct mailbox *mailbox, struct mail *mail);
 
 /* Any thread. Reserve and post in one; on MAILBOX_FULL the mail stays the caller's. */
 int must_check mailbox_post(struct mailbox *mailbox, struct mail *mail);
+
+/* Any thread. How often there was no place. */
+uint64_t mailbox_refusals(const struct mailbox *mailbox);
 
 /* Receiver only. Readable when mail waits. */
 int mailbox_fd(const struct mailbox *mailbox);

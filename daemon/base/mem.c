@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { CACHE_LINE = 64 };
+
 void mem_exhausted(void)
 {
     static const char message[] = "gatherd: out of memory\n";
@@ -26,6 +28,14 @@ static void *require(void *memory)
 void *mem_new(size_t size)
 {
     return require(calloc(1, size > 0 ? size : 1));
+}
+
+void *mem_new_apart(size_t size)
+{
+    if (size > SIZE_MAX - CACHE_LINE)
+        mem_exhausted();
+    size_t whole = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    return memset(require(aligned_alloc(CACHE_LINE, whole)), 0, whole);
 }
 
 void *mem_resize(void *old, size_t count, size_t size)

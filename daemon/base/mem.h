@@ -13,6 +13,9 @@
 /* Zeroed memory of `size` bytes; the caller frees it with free(). */
 void *mem_new(size_t size) __attribute__((malloc, returns_nonnull));
 
+/* The same, with no byte of another allocation in its cache lines. */
+void *mem_new_apart(size_t size) __attribute__((malloc, returns_nonnull));
+
 /* Grows an array to `count` items of `size` bytes; the new part is not zeroed. */
 void *mem_resize(void *old, size_t count, size_t size) __attribute__((returns_nonnull));
 

@@ -1,5 +1,5 @@
 /*
- * A snapshot and everything it points to lives in one arena; only its gauges
+ * A snapshot and everything it points to lives in one arena; only its gauges and slots
  * are counted on their own, because they outlive it. Nothing in it changes after
  * loading but the reference count.
  */
@@ -17,9 +17,31 @@ struct config *config_new(void)
     return config;
 }
 
-void config_share_gauges(struct config *config, const struct config *previous)
+static struct slots *new_endpoint_slots(void)
+{
+    struct slots *slots = slots_new(SLOT_NAME_BATCH);
+    size_t none = slots_take(slots, SLOT_NAME_NONE);
+    assert(none == SLOT_NONE);
+    return slots;
+}
+
+static void share_slots(struct config *config, const struct config *previous)
 {
     struct upstream *upstreams = config->upstreams.items;
+    struct endpoint *endpoints = config->endpoints.items;
+    config->upstream_slots =
+        previous ? slots_ref(previous->upstream_slots) : slots_new(SLOT_NAME_URL);
+    config->endpoint_slots = previous ? slots_ref(previous->endpoint_slots) : new_endpoint_slots();
+    for (size_t i = 0; i < config->upstreams.count; i++)
+        upstreams[i].slot = slots_take(config->upstream_slots, upstreams[i].name);
+    for (size_t i = 0; i < config->endpoints.count; i++)
+        endpoints[i].slot = slots_take(config->endpoint_slots, endpoints[i].path);
+}
+
+void config_share(struct config *config, const struct config *previous)
+{
+    struct upstream *upstreams = config->upstreams.items;
+    share_slots(config, previous);
     config->in_flight = previous ? gauge_ref(previous->in_flight) : gauge_new();
     for (size_t i = 0; i < config->upstreams.count; i++) {
         const struct upstream *before =
@@ -49,6 +71,8 @@ struct config *config_unref(struct config *config)
     for (size_t i = 0; i < config->upstreams.count; i++)
         gauge_unref(upstreams[i].in_flight);
     gauge_unref(config->in_flight);
+    slots_unref(config->upstream_slots);
+    slots_unref(config->endpoint_slots);
     arena_free(config->arena);
     return NULL;
 }

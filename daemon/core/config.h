@@ -12,6 +12,13 @@
 #include "core/request.h"
 #include "core/route.h"
 #include "core/sections.h"
+#include "core/slots.h"
+
+/* Who is counted without a name in the configuration. */
+#define SLOT_NAME_URL   "(url)"  /* absolute URLs, among the upstreams */
+#define SLOT_NAME_BATCH "/batch" /* among the endpoints */
+#define SLOT_NAME_NONE  "(none)" /* requests that no endpoint has answered */
+enum { SLOT_BATCH = SLOT_FIRST, SLOT_NONE = SLOT_OTHER + 1 };
 
 struct limits {
     uint64_t requests, expressions, request_body, request_header, depth, values;
@@ -32,7 +39,8 @@ struct upstream {
     const char *url_text, *ca_file_text, *ca_file, *proxy_text;
     usec_t timeout, connect_timeout, first_byte_timeout;
     uint64_t max_in_flight, max_waiting;
-    int http; /* enum http_version; negotiation needs TLS, so without it HTTP_1 is meant */
+    bool required; /* for the daemon to be ready */
+    int http;      /* enum http_version; negotiation needs TLS, so without it HTTP_1 is meant */
     const struct node *batch_node;
     const struct node *node;
     /* Compiled. */
@@ -40,6 +48,7 @@ struct upstream {
     struct url url;            /* its path, without a trailing '/', goes before every request's */
     const struct proxy *proxy; /* NULL: none */
     struct gauge *in_flight;   /* shared with the snapshots before and after */
+    size_t slot;               /* of its name */
 };
 
 struct endpoint {
@@ -48,16 +57,17 @@ struct endpoint {
     struct forward forward;
     struct batch batch;
     bool explain; /* clients may ask for its plan; after checking: its own word or the file's */
+    size_t slot;  /* of its path */
 };
 
 struct config {
     struct arena *arena;
     unsigned references; /* atomic */
-    struct strings listen, hosts, origins;
+    struct strings listen, admin, hosts, origins;
     const char *workers_text, *file;
     const struct node *root; /* what was read; NULL: the defaults */
     uint64_t workers;        /* 0: auto */
-    usec_t drain, drain_idle;
+    usec_t drain, drain_idle, unready_after;
     int log_level; /* index into "error|warning|info|debug" */
     struct limits limits;
     struct stream_options stream;
@@ -69,14 +79,15 @@ struct config {
     bool explain;                            /* clients may ask for the plans of batches */
     struct option_list upstreams, endpoints; /* struct upstream, struct endpoint */
     struct routes *routes;
-    struct gauge *in_flight; /* calls of the whole daemon */
+    struct gauge *in_flight;                       /* calls of the whole daemon */
+    struct slots *upstream_slots, *endpoint_slots; /* shared likewise */
 };
 
 /* An empty snapshot with one reference and an arena, to be filled by a loader. */
 struct config *config_new(void) __attribute__((returns_nonnull));
-/* Once the upstreams are known: gauges of calls in flight, those of `previous` (may be
- * NULL) where it has an upstream of the same name. */
-void config_share_gauges(struct config *config, const struct config *previous);
+/* Once upstreams and endpoints are known: gauges of calls in flight and slots of names, those
+ * of `previous` (may be NULL) where it has one of the same name. */
+void config_share(struct config *config, const struct config *previous);
 
 /* It is in force now: calls that wait for a place wait by its limits. Any thread. */
 void config_set_limits(const struct config *config);

@@ -30,7 +30,7 @@ static struct config *finish(struct config *config, const struct node *root,
         fill(config, root, faults);
     if (faults_any(faults))
         return config_unref(config);
-    config_share_gauges(config, previous);
+    config_share(config, previous);
     return config;
 }
 
@@ -58,6 +58,6 @@ struct config *config_defaults(void)
     faults_init(&faults, config->arena, DEFAULTS_FAULTS);
     fill(config, NULL, &faults);
     assert(!faults_any(&faults));
-    config_share_gauges(config, NULL);
+    config_share(config, NULL);
     return config;
 }

@@ -1,6 +1,7 @@
 /* The chapters as a page in Markdown, one table each. */
 #include "core/config_chapters.h"
 #include "core/config_print.h"
+#include "core/metrics_text.h"
 
 static const char introduction[] =
     "# Configuration reference\n"
@@ -56,4 +57,5 @@ void config_print_reference(struct buffer *out)
     buffer_string(out, effects);
     for (size_t i = 0; (chapter = config_chapter(i)); i++)
         put_chapter(out, chapter);
+    metrics_put_reference(out);
 }

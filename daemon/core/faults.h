@@ -20,8 +20,9 @@ struct fault {
 struct faults {
     struct arena *arena; /* borrowed; the list lives in it */
     struct fault *first, *last;
-    size_t count; /* all, also those beyond the cap */
-    size_t most;  /* how many are kept */
+    size_t count;           /* all, also those beyond the cap */
+    size_t most;            /* how many are kept */
+    bool too_many_requests; /* one of them is about limits.requests */
 };
 
 void faults_init(struct faults *faults, struct arena *arena, size_t most);

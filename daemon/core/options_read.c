@@ -21,9 +21,11 @@ struct refusal {
 static const char reserved[] = "this version does not have it; a later one may";
 static const char unsupported[] = "it is not supported";
 static const struct refusal refusals[] = {
-    {SECTION_TOP, "admin", reserved},     {SECTION_UPSTREAM, "urls", reserved},
-    {SECTION_REQUEST, "retry", reserved}, {SECTION_REQUEST, "hedge", reserved},
-    {SECTION_REQUEST, "cache", reserved}, {SECTION_REQUEST, "atomicityGroup", unsupported},
+    {SECTION_UPSTREAM, "urls", reserved},
+    {SECTION_REQUEST, "retry", reserved},
+    {SECTION_REQUEST, "hedge", reserved},
+    {SECTION_REQUEST, "cache", reserved},
+    {SECTION_REQUEST, "atomicityGroup", unsupported},
     {SECTION_REQUEST, "if", unsupported},
 };
 

@@ -86,16 +86,22 @@ static struct answer *answer_batch_head(const struct inbound *inbound)
     return NULL;
 }
 
-struct answer *api_answer_head(const struct config *config, struct inbound *inbound)
+struct answer *api_answer_head(const struct config *config, struct inbound *inbound,
+                               size_t *ret_slot)
 {
-    if (is_batch(inbound))
+    if (is_batch(inbound)) {
+        *ret_slot = SLOT_BATCH;
         return answer_batch_head(inbound);
+    }
+    *ret_slot = SLOT_NONE;
     inbound->route =
         routes_find(config->routes, inbound->method, inbound->target, path_length(inbound));
     if (!inbound->route.allow)
         return answer_problem(404, "nothing is served at this path");
-    if (inbound->route.endpoint)
+    if (inbound->route.endpoint) {
+        *ret_slot = inbound->route.endpoint->slot;
         return NULL;
+    }
     if (strcmp(inbound->method, "OPTIONS") == 0)
         return answer_options(inbound, inbound->route.allow);
     return answer_wrong_method(inbound->method, inbound->route.allow);
@@ -122,9 +128,11 @@ static void read_document(const struct config *config, const struct inbound *inb
 }
 
 struct answer *api_read_batch(const struct config *config, const struct inbound *inbound,
-                              struct arena *arena, const struct batch **ret_batch)
+                              struct arena *arena, const struct batch **ret_batch,
+                              bool *ret_too_many)
 {
     struct faults faults;
+    *ret_too_many = false;
     if (inbound->route.endpoint) {
         *ret_batch = &inbound->route.endpoint->batch;
         return NULL;
@@ -135,6 +143,7 @@ struct answer *api_read_batch(const struct config *config, const struct inbound 
         read_document(config, inbound, arena, batch, &faults);
     else
         batch_read_query(config, inbound->query, strlen(inbound->query), arena, batch, &faults);
+    *ret_too_many = faults.too_many_requests;
     if (faults_any(&faults))
         return answer_from_faults(&faults);
     *ret_batch = batch;
@@ -145,7 +154,8 @@ static struct answer *explain(const struct config *config, const struct inbound 
                               const char *identity, bool all, struct arena *arena)
 {
     const struct batch *batch = NULL;
-    struct answer *refusal = api_read_batch(config, inbound, arena, &batch);
+    bool too_many;
+    struct answer *refusal = api_read_batch(config, inbound, arena, &batch, &too_many);
     return refusal ? refusal : explain_batch(config, batch, inbound, identity, all, arena);
 }
 
@@ -171,7 +181,8 @@ struct answer *api_explain_asked(const struct config *config, struct inbound *in
 struct answer *api_explain(const struct config *config, struct inbound *inbound,
                            const char *identity, struct arena *arena)
 {
-    struct answer *refusal = api_answer_head(config, inbound);
+    size_t slot;
+    struct answer *refusal = api_answer_head(config, inbound, &slot);
     if (refusal)
         return refusal;
     if (!inbound->route.endpoint)

@@ -7,13 +7,17 @@
 #include "core/inbound.h"
 
 /* What can be said from the head alone: 404, 405, 415, the reply to OPTIONS. NULL:
- * the request is for us to run, and inbound->route is set (no endpoint: /batch). */
-struct answer *api_answer_head(const struct config *config, struct inbound *inbound);
+ * the request is for us to run, and inbound->route is set (no endpoint: /batch).
+ * *ret_slot: among the endpoints, under which it is counted. */
+struct answer *api_answer_head(const struct config *config, struct inbound *inbound,
+                               size_t *ret_slot);
 
 /* The batch to run, once the body is complete, in *ret_batch: the endpoint's own, or the
- * client's, read into `arena`. Otherwise the answer that says what is wrong with it. */
+ * client's, read into `arena`. Otherwise the answer that says what is wrong with it;
+ * *ret_too_many: it was limits.requests among others. */
 struct answer *api_read_batch(const struct config *config, const struct inbound *inbound,
-                              struct arena *arena, const struct batch **ret_batch);
+                              struct arena *arena, const struct batch **ret_batch,
+                              bool *ret_too_many);
 
 /* True when clients may ask for the plan of what this request names. */
 static inline bool api_may_explain(const struct config *config, const struct inbound *inbound)

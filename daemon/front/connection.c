@@ -97,6 +97,16 @@ static bool request_waits(const struct connection *connection)
            waiting > 0;
 }
 
+static void count_limit(const struct connection *connection)
+{
+    struct tally *tally = connection->front->engine->tally;
+    if (connection->timed_out)
+        tally_limit(tally,
+                    connection->phase == CONNECTION_HEAD ? TALLY_HEADER_TIME : TALLY_BODY_TIME);
+    else if (connection->phase == CONNECTION_REPLY)
+        tally_limit(tally, TALLY_SEND_TIME);
+}
+
 static void deadline_passed(struct timer *timer)
 {
     struct connection *connection = container_of(timer, struct connection, timer);
@@ -112,8 +122,10 @@ static void deadline_passed(struct timer *timer)
         return;
     }
     bool unanswered = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
-    if (unanswered && !connection->gone)
+    connection->timed_out = unanswered && !connection->gone;
+    if (connection->timed_out)
         send_last_words(connection, 408, "the request did not arrive in time");
+    count_limit(connection);
     shutdown(connection->fd, SHUT_RDWR); /* libmicrohttpd notices and closes */
 }
 

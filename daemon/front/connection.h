@@ -56,6 +56,7 @@ struct connection {
     enum connection_phase phase;
     int fd;             /* libmicrohttpd's */
     bool gone;          /* the client has closed its side, or all; see connection.c */
+    bool timed_out;     /* its request did not arrive in time: 408 */
     usec_t deadline;    /* of the phase */
     uint64_t taken;     /* of the reply, as of the last look; see connection.c */
     struct timer timer; /* fires at the deadline or before: then it is set anew */

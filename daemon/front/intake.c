@@ -47,17 +47,43 @@ struct exchange {
     struct stream *stream;
     struct answer *answer;
     enum reply_form form;
-    const char *allow_origin; /* lives in config */
-    struct wishes wishes;     /* for the form of the reply */
+    const char *allow_origin;     /* lives in config */
+    struct wishes wishes;         /* for the form of the reply */
+    struct endpoint_tally *tally; /* once it is known who answers; or NULL */
+    usec_t began;
+    bool counted;
     bool head_seen, begun, suspended, close;
     bool refused; /* before its end; nothing more is said */
 };
+
+/* Whose request it is is known now. */
+static void count_begin(struct exchange *exchange, size_t slot)
+{
+    if (!exchange->tally)
+        exchange->tally = tally_request_begun(exchange->connection->front->engine->tally, slot);
+}
+
+/* When its reply has been decided, before the client can see it; 0: it gets none. */
+static void count_end(struct exchange *exchange, unsigned status)
+{
+    if (exchange->counted)
+        return;
+    exchange->counted = true;
+    count_begin(exchange, SLOT_NONE);
+    tally_request_ended(exchange->tally, status, clock_now() - exchange->began);
+}
+
+static void count_limit(const struct exchange *exchange, enum tally_limit limit)
+{
+    tally_limit(exchange->connection->front->engine->tally, limit);
+}
 
 static void exchange_free(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
     assert(!exchange->suspended);
     connection->front->ended++;
+    count_end(exchange, exchange->stream ? 200 : connection->timed_out ? 408 : 0);
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);
@@ -82,6 +108,8 @@ static size_t query_members(const char *query)
 static void refuse(struct exchange *exchange, unsigned status, const char *detail)
 {
     exchange->refused = true;
+    count_limit(exchange, status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
+    count_end(exchange, status);
     buffer_done(&exchange->body);
     connection_refuse(exchange->connection, status, detail);
 }
@@ -101,6 +129,7 @@ void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
     intake_forget(connection);
     front->begun++;
     exchange->connection = connection;
+    exchange->began = clock_now();
     exchange->config = config_ref(front->config);
     exchange->arena = arena_new();
     buffer_init(&exchange->body, exchange->config->limits.request_body);
@@ -203,6 +232,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     struct answer *answer = exchange->answer;
     exchange->answer = NULL;
     represent(answer, &exchange->wishes, &exchange->config->compression, connection->mhd);
+    count_end(exchange, answer->status);
     connection_enter(connection, CONNECTION_REPLY);
     return reply_send(connection->mhd, answer, &manner);
 }
@@ -227,6 +257,24 @@ static enum MHD_Result drop_rest(const struct exchange *exchange)
     return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Expect") ? MHD_NO : MHD_YES;
 }
 
+/* What can be said already; NULL: nothing, it is ours to run. */
+static struct answer *answer_head(struct exchange *exchange, const struct verdict *verdict,
+                                  bool too_large)
+{
+    size_t slot;
+    if (verdict->status == 431)
+        count_limit(exchange, TALLY_REQUEST_HEADER);
+    if (verdict->status != 0)
+        return answer_problem(verdict->status, verdict->detail);
+    if (too_large) {
+        count_limit(exchange, TALLY_REQUEST_BODY);
+        return answer_problem(413, "the request's body is larger than allowed");
+    }
+    struct answer *answer = api_answer_head(exchange->config, exchange->inbound, &slot);
+    count_begin(exchange, slot);
+    return answer;
+}
+
 static enum MHD_Result take_head(struct exchange *exchange, const char *method, const char *version)
 {
     struct gathering gathering;
@@ -241,12 +289,7 @@ static enum MHD_Result take_head(struct exchange *exchange, const char *method, 
     bool too_large = framing.length > exchange->config->limits.request_body;
     if (too_large && !framing.expects_continue)
         return refuse_body(exchange);
-    if (verdict.status != 0)
-        exchange->answer = answer_problem(verdict.status, verdict.detail);
-    else if (too_large)
-        exchange->answer = answer_problem(413, "the request's body is larger than allowed");
-    else
-        exchange->answer = api_answer_head(exchange->config, exchange->inbound);
+    exchange->answer = answer_head(exchange, &verdict, too_large);
     if (exchange->answer && must_reply_now(&verdict, &framing)) {
         exchange->close = true;
         return send_answer(exchange);
@@ -336,6 +379,7 @@ static enum MHD_Result send_stream(struct exchange *exchange)
     if (exchange->stream)
         return stream_send(exchange->stream, &manner);
     manner.close = true;
+    count_end(exchange, 200);
     return stream_send_head(exchange->connection, exchange->form, &manner);
 }
 
@@ -358,6 +402,7 @@ static bool explain(struct exchange *exchange)
 static void begin_work(struct exchange *exchange)
 {
     const struct batch *batch = NULL;
+    bool too_many;
     exchange->begun = true;
     connection_enter(exchange->connection, CONNECTION_WORK);
     if (exchange->answer)
@@ -370,7 +415,10 @@ static void begin_work(struct exchange *exchange)
         exchange->answer = api_answer_reconnect();
         return;
     }
-    exchange->answer = api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch);
+    exchange->answer =
+        api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch, &too_many);
+    if (too_many)
+        count_limit(exchange, TALLY_REQUESTS);
     if (exchange->answer || exchange->connection->gone)
         return;
     if (exchange->form == FORM_WHOLE)

@@ -154,14 +154,19 @@ int server_add(struct server *server, int fd, const struct sockaddr *peer, sockl
     if (MHD_add_connection(server->daemon, fd, peer, len) != MHD_YES)
         return errno > 0 ? -errno : -EIO;
     server->front.due = true;
+    if (server->front.engine->tally)
+        tally_add(&server->front.engine->tally->accepted, 1);
     return 0;
 }
 
 bool server_turn(struct server *server)
 {
+    struct tally *tally = server->front.engine->tally;
     for (int round = 0; round < ROUNDS_MAX && server->front.due; round++) {
         MHD_UNSIGNED_LONG_LONG wait;
         server->front.due = false;
+        if (tally)
+            tally_add(&tally->turns, 1);
         if (MHD_run(server->daemon) != MHD_YES)
             log_error("libmicrohttpd could not run");
         if (MHD_get_timeout(server->daemon, &wait) == MHD_YES && wait == 0)

@@ -69,6 +69,7 @@ static void pause_if_full(struct stream *stream)
         stream->waiting <= stream->config->limits.client_buffer)
         return;
     stream->paused = true;
+    tally_limit(stream->connection->front->engine->tally, TALLY_CLIENT_BUFFER);
     fanout_pause(stream->fanout, true);
 }
 

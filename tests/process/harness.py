@@ -11,6 +11,7 @@ import sys
 import time
 
 import client
+import exposition
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("GATHERD", str(ROOT / "build" / "gatherd"))
@@ -69,8 +70,22 @@ class Gatherd:
 
     def listening(self):
         """The addresses it says it listens on, as (host, port) or a path."""
+        return self.addresses("listening on")
+
+    def admin(self, target, method="GET", headers=(), body=None):
+        """One request to the admin pages."""
+        return client.fetch(self.addresses("admin pages on")[0], method, target, headers, body)
+
+    def metrics(self):
+        """What /metrics says now."""
+        reply = self.admin("/metrics")
+        assert reply.status == 200, reply
+        return exposition.Page(reply.body.decode())
+
+    def addresses(self, words):
+        """The addresses that stand behind these words in its log."""
         found = []
-        for name in re.findall(r"listening on (\S+)", self.log()):
+        for name in re.findall(words + r" (\S+)", self.log()):
             if name.startswith("unix:"):
                 found.append(name[len("unix:"):])
             else:

@@ -365,3 +365,20 @@ def test_a_dead_upstream(gatherd):
     errors = problem(daemon.batch([call(f"n{i}", "/x") for i in range(20)],
                                   policy="allSettled", **MERGED), 502)
     assert [error["code"] for error in errors] == ["connection_refused"] * 20
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["tls", "h2c"])
+def test_a_shared_connection_in_the_metrics(gatherd, serve, authority, certificate, tls):
+    """One connection was made, and every other call reused it; bytes of all of them count."""
+    up = serve(servers.Nghttpd, certificate=certificate if tls else None)
+    more = {"caFile": authority.file} if tls else {}
+    daemon = gatherd('admin: "127.0.0.1:0"\n' + config(up.url, **more))
+    fan_out(daemon)
+    fan_out(daemon)
+    page = daemon.metrics()
+    assert page.value("gatherd_upstream_calls_total", upstream="up", outcome="2xx") == 40
+    assert page.value("gatherd_upstream_connections_opened_total", upstream="up") == 1
+    assert page.value("gatherd_upstream_connections_reused_total", upstream="up") == 39
+    assert page.value("gatherd_upstream_received_bytes_total", upstream="up") > 40 * 15
+    assert page.value("gatherd_upstream_sent_bytes_total", upstream="up") > 40 * 50
+    assert page.sum("gatherd_upstream_connections") == 0  # of HTTP/1.1

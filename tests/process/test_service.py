@@ -239,6 +239,18 @@ def test_a_passed_socket_is_known_by_its_address(passing):
     one.stop()
 
 
+def test_a_socket_for_the_admin_pages(passing):
+    """It is taken by its name before `systemd` takes the rest for clients."""
+    one = passing("listen: systemd\nadmin: systemd:pages\n" + ENDPOINT)
+    pages, clients = one.listen("pages"), one.listen("http")
+    one.start()
+    assert harness.client.fetch(pages, "GET", "/-/ready").status == 200
+    assert harness.client.fetch(pages, "GET", "/two").status == 404
+    assert harness.client.fetch(clients, "GET", "/two").status == 200
+    assert harness.client.fetch(clients, "GET", "/-/ready").status == 404
+    one.stop()
+
+
 @pytest.mark.parametrize("listen, words", [
     ("systemd:admin", 'no socket of that name; the first of 1 is "http"'),
     ('[systemd, "systemd:http"]', "other entries have all sockets"),

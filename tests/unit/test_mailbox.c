@@ -93,6 +93,7 @@ static void the_capacity_holds_at_its_edge(void **state)
     struct letter *refused = letter_new(3);
     assert_int_equal(mailbox_post(reader.mailbox, &refused->mail), MAILBOX_FULL);
     assert_int_equal(mailbox_reserve(reader.mailbox), MAILBOX_FULL);
+    assert_int_equal(mailbox_refusals(reader.mailbox), 2);
     mailbox_drain(reader.mailbox, &reader);
     assert_int_equal(reader.count, 3);
     assert_int_equal(mailbox_post(reader.mailbox, &refused->mail), 0);

@@ -1,0 +1,234 @@
+/*
+ * Figures are gathered when somebody asks, into a struct of values from which core writes
+ * the pages. Everything here may be called without admin pages: then `admin` is NULL.
+ */
+#include "admin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "back/curl_global.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/config_print.h"
+#include "core/metrics.h"
+#include "core/metrics_text.h"
+#include "front/admin_server.h"
+#include "front/server.h"
+#include "sys/process.h"
+
+#define PAGE_MAX ((size_t)256 * 1024 * 1024)
+
+struct admin {
+    struct admin_server *server;
+    const struct crew *crew;
+    const struct config *config;
+    enum admin_state state;
+    uint64_t started, configured, generation;
+    bool reload_failed;
+};
+
+static const char index_page[] =
+    "<!DOCTYPE html>\n"
+    "<html lang=\"en\"><head><meta charset=\"utf-8\"><title>gatherd</title></head><body>\n"
+    "<h1>gatherd " GATHERD_VERSION "</h1>\n"
+    "<ul>\n"
+    "<li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the process lives</li>\n"
+    "<li><a href=\"/-/ready\">/-/ready</a>: 200 when it serves, otherwise 503 and why</li>\n"
+    "<li><a href=\"/-/upstreams\">/-/upstreams</a>: the upstreams and their calls, as JSON</li>\n"
+    "<li><a href=\"/-/config\">/-/config</a>: the configuration in force, as YAML</li>\n"
+    "<li><a href=\"/metrics\">/metrics</a>: figures for Prometheus</li>\n"
+    "</ul>\n"
+    "</body></html>\n";
+
+/* ---- gathering ---- */
+
+static const struct tally **gather_tallies(const struct crew *crew)
+{
+    const struct tally **tallies = mem_new(crew->count * sizeof *tallies);
+    for (size_t i = 0; i < crew->count; i++)
+        tallies[i] = crew->seats[i].tally;
+    return tallies;
+}
+
+static struct metrics_worker *gather_workers(const struct crew *crew)
+{
+    struct metrics_worker *workers = mem_new(crew->count * sizeof *workers);
+    for (size_t i = 0; i < crew->count; i++) {
+        workers[i].connections = atomic_load(&crew->seats[i].connections);
+        workers[i].mailbox_full = mailbox_refusals(crew->seats[i].mailbox);
+    }
+    return workers;
+}
+
+static const char *missing_upstream(const struct admin *admin, const struct tally *const *tallies)
+{
+    const struct config *config = admin->config;
+    const struct upstream *upstreams = config->upstreams.items;
+    usec_t now = clock_now();
+    for (size_t i = 0; i < config->upstreams.count; i++)
+        if (upstreams[i].required && tally_is_missed(tallies, admin->crew->count, upstreams[i].slot,
+                                                     now, config->unready_after))
+            return upstreams[i].name;
+    return NULL;
+}
+
+static struct metrics_process gather_process(const struct admin *admin)
+{
+    struct process_use use;
+    process_look(&use);
+    return (struct metrics_process){
+        .cpu = use.cpu,
+        .memory = use.memory,
+        .open_files = use.files,
+        .max_files = use.files_most,
+        .started = admin->started,
+    };
+}
+
+typedef void writer_fn(const struct metrics_source *source, struct buffer *out);
+
+static void write_figures(const struct admin *admin, writer_fn *write, struct buffer *out)
+{
+    const struct tally **tallies scope_free = gather_tallies(admin->crew);
+    struct metrics_worker *workers scope_free = gather_workers(admin->crew);
+    const struct metrics_source source = {
+        .config = admin->config,
+        .now = clock_now(),
+        .ready = admin->state == ADMIN_SERVING && !missing_upstream(admin, tallies),
+        .tallies = tallies,
+        .workers = workers,
+        .count = admin->crew->count,
+        .process = gather_process(admin),
+        .generation = admin->generation,
+        .configured = admin->configured,
+        .reload_failed = admin->reload_failed,
+        .version = GATHERD_VERSION,
+        .libmicrohttpd = server_library_version(),
+        .libcurl = curl_global_version(),
+    };
+    write(&source, out);
+}
+
+/* ---- pages ---- */
+
+/* Takes the buffer's bytes. */
+static struct answer *page(unsigned status, const char *media, struct buffer *body)
+{
+    if (buffer_status(body) != 0)
+        return answer_problem(503, "there is no memory for this page");
+    struct answer *answer = mem_new(sizeof *answer);
+    answer->status = status;
+    answer->arena = arena_new();
+    answer->body = buffer_take(body, &answer->body_len);
+    answer_add_header(answer, "Content-Type", media);
+    answer_add_header(answer, "Cache-Control", "no-store");
+    answer_add_header(answer, "X-Content-Type-Options", "nosniff");
+    return answer;
+}
+
+static unsigned write_readiness(const struct admin *admin, struct buffer *out)
+{
+    const struct tally **tallies scope_free = gather_tallies(admin->crew);
+    if (admin->state != ADMIN_SERVING) {
+        buffer_string(out, admin->state == ADMIN_STARTING ? "starting\n" : "draining\n");
+        return 503;
+    }
+    const char *missing = missing_upstream(admin, tallies);
+    if (missing)
+        buffer_printf(out, "upstream %s cannot be reached\n", missing);
+    else
+        buffer_string(out, "ready\n");
+    return missing ? 503 : 200;
+}
+
+static struct answer *answer_page(void *ctx, const char *path)
+{
+    static const char text[] = "text/plain; charset=utf-8";
+    const struct admin *admin = ctx;
+    scope_buffer struct buffer out;
+    buffer_init(&out, PAGE_MAX);
+    if (strcmp(path, "/") == 0) {
+        buffer_string(&out, index_page);
+        return page(200, "text/html; charset=utf-8", &out);
+    }
+    if (strcmp(path, "/-/healthy") == 0) {
+        buffer_string(&out, "healthy\n");
+        return page(200, text, &out);
+    }
+    if (strcmp(path, "/-/ready") == 0) {
+        unsigned status = write_readiness(admin, &out);
+        return page(status, text, &out);
+    }
+    if (strcmp(path, "/-/config") == 0) {
+        config_print(admin->config, &out);
+        return page(200, "application/yaml", &out);
+    }
+    if (strcmp(path, "/-/upstreams") == 0) {
+        write_figures(admin, metrics_write_upstreams, &out);
+        return page(200, "application/json", &out);
+    }
+    if (strcmp(path, "/metrics") == 0) {
+        write_figures(admin, metrics_write, &out);
+        return page(200, METRICS_MEDIA_TYPE, &out);
+    }
+    return NULL;
+}
+
+/* ---- life ---- */
+
+int admin_new(struct loop *loop, const struct listeners *listeners, struct admin **ret_admin)
+{
+    struct admin *admin = mem_new(sizeof *admin);
+    admin->started = admin->configured = process_wall_clock();
+    admin->generation = 1;
+    int rc = admin_server_new(loop, listeners,
+                              "/, /-/healthy, /-/ready, /-/upstreams, /-/config and /metrics",
+                              answer_page, admin, &admin->server);
+    if (rc != 0) {
+        free(admin);
+        return rc;
+    }
+    *ret_admin = admin;
+    return 0;
+}
+
+struct admin *admin_free(struct admin *admin)
+{
+    if (!admin)
+        return NULL;
+    admin_server_free(admin->server);
+    free(admin);
+    return NULL;
+}
+
+void admin_watch(struct admin *admin, const struct crew *crew, const struct config *config)
+{
+    if (!admin)
+        return;
+    admin->crew = crew;
+    admin->config = config;
+}
+
+void admin_enter(struct admin *admin, enum admin_state state)
+{
+    if (admin)
+        admin->state = state;
+}
+
+void admin_reloaded(struct admin *admin, const struct config *config)
+{
+    if (!admin)
+        return;
+    admin->reload_failed = !config;
+    if (!config)
+        return;
+    admin->config = config;
+    admin->configured = process_wall_clock();
+    admin->generation++;
+}
+
+usec_t admin_turn(struct admin *admin)
+{
+    return admin ? admin_server_turn(admin->server) : USEC_NEVER;
+}

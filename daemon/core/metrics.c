@@ -1,0 +1,252 @@
+/*
+ * All of it is read at once and nothing is kept: the page costs whoever asks for it, and
+ * the workers nothing but the cache lines that are read. Names without a figure yet, and
+ * outcomes that never happened, are left out where their number would only be large.
+ */
+#include "core/metrics.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "core/upstream_sums.h"
+
+static const struct metric_labels no_labels;
+
+static void put_alone(struct buffer *out, enum metric metric, uint64_t value)
+{
+    metrics_begin(out, metric);
+    metrics_put(out, metric, no_labels, value);
+}
+
+static void put_alone_seconds(struct buffer *out, enum metric metric, uint64_t microseconds)
+{
+    metrics_begin(out, metric);
+    metrics_put_seconds(out, metric, no_labels, microseconds);
+}
+
+/* ---- the daemon ---- */
+
+static void write_daemon(const struct metrics_source *source, struct buffer *out)
+{
+    const struct metric_labels build = {{{"version", source->version},
+                                         {"libmicrohttpd", source->libmicrohttpd},
+                                         {"libcurl", source->libcurl}}};
+    metrics_begin(out, METRIC_BUILD_INFO);
+    metrics_put(out, METRIC_BUILD_INFO, build, 1);
+    put_alone(out, METRIC_READY, source->ready);
+    put_alone(out, METRIC_CONFIG_GENERATION, source->generation);
+    put_alone(out, METRIC_CONFIG_SUCCESSFUL, !source->reload_failed);
+    put_alone_seconds(out, METRIC_CONFIG_TIME, source->configured);
+}
+
+static void write_process(const struct metrics_process *process, struct buffer *out)
+{
+    put_alone_seconds(out, METRIC_CPU, process->cpu);
+    put_alone_seconds(out, METRIC_START_TIME, process->started);
+    put_alone(out, METRIC_MEMORY, process->memory);
+    put_alone(out, METRIC_OPEN_FDS, process->open_files);
+    put_alone(out, METRIC_MAX_FDS, process->max_files);
+}
+
+static void write_limits(const struct metrics_source *source, struct buffer *out)
+{
+    metrics_begin(out, METRIC_LIMITS);
+    for (size_t limit = 0; limit < TALLY_LIMITS; limit++) {
+        uint64_t hits = 0;
+        for (size_t i = 0; i < source->count; i++)
+            hits += tally_read(&source->tallies[i]->limits[limit]);
+        const char *text = metrics_limit_text((enum tally_limit)limit);
+        metrics_put(out, METRIC_LIMITS, METRIC_LABEL("limit", text), hits);
+    }
+}
+
+/* ---- workers ---- */
+
+static uint64_t requests_of(const struct tally *tally)
+{
+    uint64_t requests = 0;
+    for (size_t slot = 0; slot < SLOTS_MAX; slot++) {
+        const struct endpoint_tally *endpoint = atomic_load(&tally->endpoints[slot]);
+        for (size_t i = 0; endpoint && i < TALLY_CLASSES; i++)
+            requests += tally_read(&endpoint->ended[i]);
+    }
+    return requests;
+}
+
+static uint64_t worker_figure(const struct metrics_source *source, size_t index, enum metric metric)
+{
+    const struct tally *tally = source->tallies[index];
+    usec_t turn;
+    uint64_t ended, busy = loop_account_busy(&tally->loop, source->now, &turn);
+    switch (metric) {
+    case METRIC_WORKER_REQUESTS:
+        return requests_of(tally);
+    case METRIC_WORKER_CONNECTIONS:
+        return source->workers[index].connections;
+    case METRIC_WORKER_ACCEPTED:
+        return tally_read(&tally->accepted);
+    case METRIC_WORKER_FANOUTS:
+        ended = tally_read(&tally->fanouts_ended);
+        return tally_read(&tally->fanouts_begun) - ended;
+    case METRIC_WORKER_BUSY:
+        return busy;
+    case METRIC_WORKER_TURN:
+        return turn;
+    case METRIC_WORKER_MAILBOX:
+        return source->workers[index].mailbox_full;
+    default:
+        return tally_read(&tally->turns);
+    }
+}
+
+static void write_workers(const struct metrics_source *source, struct buffer *out)
+{
+    for (unsigned metric = METRIC_WORKER_REQUESTS; metric <= METRIC_WORKER_TURNS; metric++) {
+        metrics_begin(out, metric);
+        for (size_t i = 0; i < source->count; i++) {
+            char number[24];
+            snprintf(number, sizeof number, "%zu", i);
+            uint64_t value = worker_figure(source, i, metric);
+            if (metric == METRIC_WORKER_BUSY || metric == METRIC_WORKER_TURN)
+                metrics_put_seconds(out, metric, METRIC_LABEL("worker", number), value);
+            else
+                metrics_put(out, metric, METRIC_LABEL("worker", number), value);
+        }
+    }
+}
+
+/* ---- endpoints ---- */
+
+struct endpoint_sums {
+    const char *name;
+    uint64_t in_flight, ended[TALLY_CLASSES];
+    struct metric_durations durations;
+};
+
+static void add_endpoint(struct endpoint_sums *sums, const struct endpoint_tally *one)
+{
+    for (size_t class = 0; class < TALLY_CLASSES; class ++) {
+        uint64_t ended = tally_read(&one->ended[class]);
+        sums->ended[class] += ended;
+        sums->in_flight -= ended;
+    }
+    sums->in_flight += tally_read(&one->begun);
+    durations_add(&sums->durations, &one->durations);
+}
+
+static struct endpoint_sums sum_endpoint(const struct metrics_source *source, size_t slot)
+{
+    struct endpoint_sums sums = {.name = slots_name(source->config->endpoint_slots, slot)};
+    for (size_t i = 0; i < source->count; i++) {
+        const struct endpoint_tally *one = atomic_load(&source->tallies[i]->endpoints[slot]);
+        if (one)
+            add_endpoint(&sums, one);
+    }
+    return sums;
+}
+
+static void put_endpoint(const struct endpoint_sums *sums, enum metric metric, struct buffer *out)
+{
+    static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    if (metric == METRIC_REQUEST_DURATION)
+        metrics_put_durations(out, metric, METRIC_LABEL("endpoint", sums->name), &sums->durations);
+    if (metric == METRIC_REQUESTS_IN_FLIGHT)
+        metrics_put(out, metric, METRIC_LABEL("endpoint", sums->name), sums->in_flight);
+    if (metric != METRIC_REQUESTS)
+        return;
+    for (size_t class = 0; class < TALLY_CLASSES; class ++)
+        if (class != 1)
+            metrics_put(out, metric,
+                        METRIC_LABELS("endpoint", sums->name, "status", classes[class]),
+                        sums->ended[class]);
+}
+
+static void write_endpoints(const struct metrics_source *source, struct buffer *out)
+{
+    for (unsigned metric = METRIC_REQUESTS; metric <= METRIC_REQUEST_DURATION; metric++) {
+        metrics_begin(out, metric);
+        for (size_t i = 0; i < slots_count(source->config->endpoint_slots); i++) {
+            if (!slots_used(source->config->endpoint_slots, i))
+                continue;
+            struct endpoint_sums sums = sum_endpoint(source, i);
+            put_endpoint(&sums, metric, out);
+        }
+    }
+}
+
+/* ---- upstreams ---- */
+
+/* Replies of 2xx always, so that there is something to count from. */
+static void put_results(const struct upstream_sums *sums, struct buffer *out)
+{
+    for (size_t i = 0; i < TALLY_RESULTS; i++)
+        if (sums->results[i] > 0 || i == 2)
+            metrics_put(out, METRIC_CALLS,
+                        METRIC_LABELS("upstream", sums->name, "outcome", upstream_result_text(i)),
+                        sums->results[i]);
+}
+
+static uint64_t upstream_figure(const struct upstream_sums *sums, enum metric metric)
+{
+    switch (metric) {
+    case METRIC_CALLS_IN_FLIGHT:
+        return sums->in_flight;
+    case METRIC_CALLS_WAITING:
+        return sums->waiting;
+    case METRIC_RECEIVED:
+        return sums->bytes_in;
+    case METRIC_SENT:
+        return sums->bytes_out;
+    case METRIC_OPENED:
+        return sums->opened;
+    case METRIC_REUSED:
+        return sums->reused;
+    case METRIC_LOOKUPS:
+        return sums->lookups;
+    case METRIC_CACHE_HITS:
+        return sums->cache_hits;
+    default:
+        return sums->unreachable;
+    }
+}
+
+static void put_upstream(const struct upstream_sums *sums, enum metric metric, struct buffer *out)
+{
+    const struct metric_labels labels = METRIC_LABEL("upstream", sums->name);
+    if (metric == METRIC_CALLS) {
+        put_results(sums, out);
+    } else if (metric == METRIC_CALL_DURATION) {
+        metrics_put_durations(out, metric, labels, &sums->durations);
+    } else if (metric == METRIC_CONNECTIONS) {
+        metrics_put(out, metric, METRIC_LABELS("upstream", sums->name, "state", "busy"),
+                    sums->open - sums->idle);
+        metrics_put(out, metric, METRIC_LABELS("upstream", sums->name, "state", "idle"),
+                    sums->idle);
+    } else {
+        metrics_put(out, metric, labels, upstream_figure(sums, metric));
+    }
+}
+
+static void write_upstreams(const struct metrics_source *source, struct buffer *out)
+{
+    size_t count = slots_count(source->config->upstream_slots);
+    struct upstream_sums *all scope_free = mem_new(count * sizeof *all);
+    for (size_t i = 0; i < count; i++)
+        upstream_sums_read(source, i, &all[i]);
+    for (unsigned metric = METRIC_CALLS; metric <= METRIC_UNREACHABLE; metric++) {
+        metrics_begin(out, metric);
+        for (size_t i = 0; i < count; i++)
+            if (slots_used(source->config->upstream_slots, i))
+                put_upstream(&all[i], metric, out);
+    }
+}
+
+void metrics_write(const struct metrics_source *source, struct buffer *out)
+{
+    write_daemon(source, out);
+    write_workers(source, out);
+    write_endpoints(source, out);
+    write_upstreams(source, out);
+    write_limits(source, out);
+    write_process(&source->process, out);
+}

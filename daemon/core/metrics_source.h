@@ -1,0 +1,29 @@
+/* The figures that pages are written from, gathered by whoever watches the daemon. */
+#ifndef CORE_METRICS_SOURCE_H
+#define CORE_METRICS_SOURCE_H
+
+#include "core/tally.h"
+
+struct metrics_worker { /* beside its tally */
+    uint64_t connections, mailbox_full;
+};
+
+struct metrics_process {
+    uint64_t cpu, memory, open_files, max_files; /* microseconds, bytes, descriptors */
+    uint64_t started;                            /* microseconds since 1970 */
+};
+
+struct metrics_source {
+    const struct config *config; /* in force */
+    usec_t now;
+    bool ready;
+    const struct tally *const *tallies; /* one per worker */
+    const struct metrics_worker *workers;
+    size_t count; /* of workers */
+    struct metrics_process process;
+    uint64_t generation, configured; /* of configurations; when, microseconds since 1970 */
+    bool reload_failed;
+    const char *version, *libmicrohttpd, *libcurl;
+};
+
+#endif

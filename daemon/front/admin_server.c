@@ -1,0 +1,291 @@
+/*
+ * The same order of things as in front/server, without anything to wait for: the first call
+ * of the access handler only notes the request, the last one answers it, so that
+ * connections may be kept. A body is read and dropped up to a limit.
+ *
+ * Web pages must not read here what they cannot reach otherwise: requests that a page of
+ * another site caused are refused, and no reply allows an origin.
+ */
+#include "front/admin_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "front/checks.h"
+#include "front/reply.h"
+
+enum {
+    CONNECTIONS_MAX = 64,
+    MEMORY = 24 * 1024, /* of a connection */
+    BODY_MAX = 64 * 1024,
+    TIMEOUT = 10, /* seconds without a byte */
+    ROUNDS_MAX = 16,
+};
+
+#define ALLOWED "GET, HEAD"
+
+struct door {
+    struct watch watch;
+    struct admin_server *server;
+    const struct listener *listener;
+};
+
+struct admin_server {
+    struct loop *loop;
+    struct MHD_Daemon *daemon;
+    struct watch watch;
+    bool due;
+    const char *paths;
+    admin_answer_fn *answer;
+    void *ctx;
+    size_t open;
+    int reserve; /* a descriptor to give up when there is no other */
+    struct door *doors;
+    size_t door_count;
+};
+
+struct visit {
+    size_t received; /* of a body that nobody wants */
+};
+
+/* ---- accepting ---- */
+
+static void accept_one(struct door *door)
+{
+    struct admin_server *server = door->server;
+    struct sockaddr_storage peer;
+    socklen_t len;
+    int fd = listen_accept(door->listener, &peer, &len);
+    if (fd == -EMFILE || fd == -ENFILE)
+        listen_shed(door->listener, &server->reserve);
+    if (fd < 0)
+        return;
+    if (server->open >= CONNECTIONS_MAX)
+        close(fd);
+    else if (MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer, len) == MHD_YES)
+        server->due = true;
+}
+
+static void listener_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    accept_one(container_of(watch, struct door, watch));
+}
+
+static void daemon_ready(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    container_of(watch, struct admin_server, watch)->due = true;
+}
+
+static void notice_connection(void *cls, struct MHD_Connection *mhd, void **context,
+                              enum MHD_ConnectionNotificationCode code)
+{
+    struct admin_server *server = cls;
+    (void)mhd;
+    (void)context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        server->open++;
+    else
+        server->open--;
+}
+
+/* ---- requests ---- */
+
+struct gathering {
+    struct arena *arena;
+    struct header_list fields;
+};
+
+static enum MHD_Result gather(void *cls, enum MHD_ValueKind kind, const char *name,
+                              const char *value)
+{
+    struct gathering *gathering = cls;
+    (void)kind;
+    header_add(gathering->arena, &gathering->fields, arena_string(gathering->arena, name),
+               arena_string(gathering->arena, value ? value : ""));
+    return MHD_YES;
+}
+
+static struct verdict judge(struct MHD_Connection *mhd, const char *url, const char *method,
+                            const char *version, struct arena *arena)
+{
+    static const struct strings nobody;
+    struct gathering gathering = {.arena = arena};
+    struct body_framing framing;
+    const char *origin;
+    MHD_get_connection_values(mhd, MHD_HEADER_KIND, gather, &gathering);
+    const struct head head = {
+        .method = method, .version = version, .target = url, .fields = &gathering.fields};
+    struct verdict verdict = check_message(&head, &framing);
+    if (verdict.status == 0)
+        verdict = check_origin(&head, &nobody, &origin);
+    return verdict;
+}
+
+static struct answer *answer_to(const struct admin_server *server, const char *url,
+                                const char *method, const struct verdict *verdict)
+{
+    scope_arena struct arena *arena = arena_new();
+    if (verdict->status != 0)
+        return answer_problem(verdict->status, verdict->detail);
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+        struct answer *answer = answer_problem(
+            405, arena_printf(arena, "%s is not allowed here; what is: " ALLOWED, method));
+        answer_add_header(answer, "Allow", ALLOWED);
+        return answer;
+    }
+    struct answer *answer = server->answer(server->ctx, url);
+    if (answer)
+        return answer;
+    return answer_problem(404, arena_printf(arena,
+                                            "the admin pages have nothing at this path; they have "
+                                            "%s. Requests for endpoints go to `listen`",
+                                            server->paths));
+}
+
+static enum MHD_Result send_answer(const struct admin_server *server, struct MHD_Connection *mhd,
+                                   const char *url, const char *method, const char *version,
+                                   bool close_after)
+{
+    scope_arena struct arena *arena = arena_new();
+    struct verdict verdict = judge(mhd, url, method, version, arena);
+    const struct reply_manner manner = {
+        .header_max = REPLY_HEADER_MAX,
+        .close = close_after || verdict.broken,
+    };
+    return reply_send(mhd, answer_to(server, url, method, &verdict), &manner);
+}
+
+static enum MHD_Result handle(void *cls, struct MHD_Connection *mhd, const char *url,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_size, void **context)
+{
+    const struct admin_server *server = cls;
+    struct visit *visit = *context;
+    (void)upload;
+    if (!visit) {
+        *context = mem_new(sizeof *visit);
+        bool waits = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Expect") != NULL;
+        return waits ? send_answer(server, mhd, url, method, version, true) : MHD_YES;
+    }
+    if (*upload_size == 0)
+        return send_answer(server, mhd, url, method, version, false);
+    visit->received += *upload_size;
+    *upload_size = 0;
+    return visit->received <= BODY_MAX ? MHD_YES : MHD_NO;
+}
+
+static void completed(void *cls, struct MHD_Connection *mhd, void **context,
+                      enum MHD_RequestTerminationCode code)
+{
+    (void)cls;
+    (void)mhd;
+    (void)code;
+    free(*context);
+    *context = NULL;
+}
+
+/* Paths stay as they were sent. */
+static size_t keep_escapes(void *cls, struct MHD_Connection *mhd, char *text)
+{
+    (void)cls;
+    (void)mhd;
+    return strlen(text);
+}
+
+/* ---- the server ---- */
+
+static void log_library(void *cls, const char *format, va_list args) printf_like(2, 0);
+static void log_library(void *cls, const char *format, va_list args)
+{
+    (void)cls;
+    (void)format;
+    (void)args; /* about single clients */
+}
+
+static int start(struct admin_server *server)
+{
+    const struct MHD_OptionItem options[] = {
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT, NULL},
+        {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)notice_connection, server},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)completed, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG,
+                                      0, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER,
+                                      log_library, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    if (!server->daemon)
+        return -ENOMEM;
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    return loop_watch(server->loop, &server->watch, info->epoll_fd, EPOLLIN, daemon_ready);
+}
+
+int admin_server_new(struct loop *loop, const struct listeners *listeners, const char *paths,
+                     admin_answer_fn *answer, void *ctx, struct admin_server **ret_server)
+{
+    struct admin_server *server = mem_new(sizeof *server);
+    *server = (struct admin_server){
+        .loop = loop,
+        .paths = paths,
+        .answer = answer,
+        .ctx = ctx,
+        .reserve = open("/dev/null", O_RDONLY | O_CLOEXEC),
+        .doors = mem_new(listeners->count * sizeof *server->doors),
+        .door_count = listeners->count,
+    };
+    int rc = start(server);
+    for (size_t i = 0; i < server->door_count && rc == 0; i++) {
+        struct door *door = &server->doors[i];
+        door->server = server;
+        door->listener = &listeners->items[i];
+        rc = loop_watch(loop, &door->watch, door->listener->fd, EPOLLIN, listener_ready);
+    }
+    if (rc != 0) {
+        admin_server_free(server);
+        return rc;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+struct admin_server *admin_server_free(struct admin_server *server)
+{
+    if (!server)
+        return NULL;
+    for (size_t i = 0; i < server->door_count; i++)
+        loop_unwatch(server->loop, &server->doors[i].watch);
+    loop_unwatch(server->loop, &server->watch);
+    if (server->daemon)
+        MHD_stop_daemon(server->daemon);
+    if (server->reserve >= 0)
+        close(server->reserve);
+    free(server->doors);
+    free(server);
+    return NULL;
+}
+
+usec_t admin_server_turn(struct admin_server *server)
+{
+    MHD_UNSIGNED_LONG_LONG wait;
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        bool timed = MHD_get_timeout(server->daemon, &wait) == MHD_YES;
+        if (!server->due && (!timed || wait > 0))
+            return timed ? clock_now() + wait * USEC_PER_MSEC : USEC_NEVER;
+        server->due = false;
+        if (MHD_run(server->daemon) != MHD_YES)
+            log_error("libmicrohttpd could not run for the admin pages");
+    }
+    return clock_now();
+}

@@ -1,0 +1,28 @@
+/*
+ * A small HTTP server for the main thread: a libmicrohttpd instance of its own, without a
+ * thread, on a loop of its own listeners. It only reads: GET and HEAD, each answered at
+ * once. Slow and silent clients are cut off, and there are never many.
+ */
+#ifndef FRONT_ADMIN_SERVER_H
+#define FRONT_ADMIN_SERVER_H
+
+#include "base/loop.h"
+#include "core/answer.h"
+#include "front/listen.h"
+
+struct admin_server;
+
+/* The answer to GET `path` (raw, without a query); NULL: nothing is there. */
+typedef struct answer *admin_answer_fn(void *ctx, const char *path);
+
+/* Accepts on `listeners` (borrowed) from now on; `paths` names what there is, for the
+ * answer when nothing is. 0 or -errno. */
+int must_check admin_server_new(struct loop *loop, const struct listeners *listeners,
+                                const char *paths, admin_answer_fn *answer, void *ctx,
+                                struct admin_server **ret_server);
+struct admin_server *admin_server_free(struct admin_server *server); /* NULL is fine */
+
+/* After every turn of the loop: runs what is due. The moment to come back at the latest. */
+usec_t admin_server_turn(struct admin_server *server);
+
+#endif

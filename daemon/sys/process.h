@@ -1,0 +1,19 @@
+/* What this process uses of the machine now, as the kernel tells. */
+#ifndef SYS_PROCESS_H
+#define SYS_PROCESS_H
+
+#include <stdint.h>
+
+struct process_use {
+    uint64_t cpu;               /* microseconds, user and system */
+    uint64_t memory;            /* resident, bytes */
+    uint64_t files, files_most; /* open descriptors, and how many there may be */
+};
+
+/* What cannot be found out is 0. */
+void process_look(struct process_use *ret_use);
+
+/* Microseconds since 1970. */
+uint64_t process_wall_clock(void);
+
+#endif

@@ -1,0 +1,313 @@
+"""The admin pages: what they say, to whom, and that they are somewhere else than the rest."""
+
+import re
+import signal
+import socket
+
+import pytest
+
+import client
+import harness
+import scripted as script
+from harness import wait_until
+
+CONFIG = """
+admin: "127.0.0.1:0"
+workers: 2
+upstreams:
+  demo: { url: "$DEMO" }
+endpoints:
+  - { path: /one, merge: keyed, requests: [ { id: one, upstream: demo, url: /posts/1 } ] }
+"""
+
+PAGES = ["/", "/-/healthy", "/-/ready", "/-/upstreams", "/-/config", "/metrics"]
+
+
+def test_has_its_pages(gatherd):
+    """Each with a type, and none to be kept; the index leads to all of them."""
+    daemon = gatherd(CONFIG)
+    types = {path: daemon.admin(path) for path in PAGES}
+    for path, reply in types.items():
+        assert reply.status == 200, path
+        assert reply.header("Cache-Control") == "no-store"
+        assert reply.header("Content-Length") == str(len(reply.body))
+    index = types["/"].body.decode()
+    assert sorted(re.findall(r'href="([^"]+)"', index)) == sorted(PAGES[1:])
+    assert types["/"].header("Content-Type").startswith("text/html")
+    assert types["/-/healthy"].body == b"healthy\n"
+    assert types["/-/ready"].body == b"ready\n"
+    assert types["/-/config"].header("Content-Type") == "application/yaml"
+    demo = types["/-/upstreams"].json()["upstreams"]["demo"]
+    assert demo["calls"] == {} and demo["inFlight"] == demo["waiting"] == 0
+    assert demo["connections"] == {"open": 0, "idle": 0}
+
+
+def test_head_and_queries(gatherd):
+    """HEAD is answered without a body; a query changes nothing; a connection is kept."""
+    daemon = gatherd(CONFIG)
+    address = daemon.addresses("admin pages on")[0]
+    with client.Connection(address) as one:
+        one.request("HEAD", "/-/healthy")
+        assert one.receive("HEAD").status == 200
+        one.request("GET", "/-/healthy?verbose=1")
+        assert one.receive().body == b"healthy\n"
+        one.request("GET", "/metrics")
+        assert b"gatherd_ready 1\n" in one.receive().body
+
+
+def test_explains_what_is_not_there(gatherd):
+    """Endpoints and wrong methods are refused with what there is."""
+    daemon = gatherd(CONFIG)
+    for path in ("/one", "/batch", "/-/", "/-/ready/", "/metrics/x", "/-/%72eady"):
+        reply = daemon.admin(path)
+        assert reply.status == 404
+        assert reply.header("Content-Type") == "application/problem+json"
+        assert "/-/upstreams" in reply.json()["detail"]
+    for method, body in (("POST", b"{}"), ("DELETE", None), ("POST", b"x" * 20000)):
+        reply = daemon.admin("/metrics", method, body=body)
+        assert reply.status == 405 and reply.header("Allow") == "GET, HEAD"
+        assert method in reply.json()["detail"]
+    assert daemon.admin("/-/ready", headers={"Expect": "100-continue"}).status in (200, 417)
+
+
+def test_is_not_behind_the_main_listener(gatherd):
+    """Nothing of it is served where clients are."""
+    daemon = gatherd(CONFIG)
+    for path in PAGES:
+        assert daemon.get(path).status == 404
+    assert daemon.get("/one").status == 200
+
+
+def test_web_pages_cannot_read_it(gatherd):
+    """What a page of another site caused is refused, and nothing allows an origin."""
+    daemon = gatherd(CONFIG)
+    for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        reply = daemon.admin("/-/config", headers=headers)
+        assert reply.status == 403
+        assert reply.header("Access-Control-Allow-Origin") is None
+    assert daemon.admin("/-/config", headers={"Sec-Fetch-Site": "none"}).status == 200
+
+
+def test_config_is_what_is_in_force(gatherd):
+    """As --print-config has it, without secrets; after a reload the new one."""
+    text = CONFIG.replace("upstreams:", 'upstreams:\n  far: { url: "http://far.example", '
+                          'proxy: "http://me:secret@127.0.0.1:3128" }')
+    daemon = gatherd(text)
+    page = daemon.admin("/-/config").body.decode()
+    assert page == harness.run("--config", daemon.config, "--print-config").stdout
+    assert "secret" not in page and "***" in page
+    daemon.reload(daemon.config.read_text() + "drain: 3s\n", "configuration reloaded")
+    assert "drain: 3s" in daemon.admin("/-/config").body.decode()
+    daemon.reload("drain: x\n", "stays as it was")
+    assert "drain: 3s" in daemon.admin("/-/config").body.decode()
+
+
+def test_is_off_unless_set(gatherd):
+    """Two daemons with the defaults do not meet."""
+    daemon = gatherd(CONFIG.replace('admin: "127.0.0.1:0"', ""))
+    assert not daemon.addresses("admin pages on")
+    assert len(daemon.listening()) == 1
+
+
+def test_serves_on_a_unix_socket(gatherd, tmp_path):
+    """And on several addresses."""
+    path = tmp_path / "admin.sock"
+    daemon = gatherd(CONFIG.replace('"127.0.0.1:0"', f'["unix:{path}", "127.0.0.1:0"]'))
+    found = daemon.addresses("admin pages on")
+    assert found[0] == str(path) and len(found) == 2
+    for address in found:
+        assert client.fetch(address, "GET", "/-/ready").status == 200
+    daemon.stop()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("admin, words", [
+    ('"nowhere"', "is not an address"),
+    ('systemd', "systemd:NAME"),
+    ('["127.0.0.1:81", "127.0.0.1:81"]', "listed twice"),
+    ('"127.0.0.1:80"', "listen"),
+])
+def test_refuses_addresses(tmp_path, admin, words):
+    """With the place of what is wrong."""
+    config = tmp_path / "gatherd.yaml"
+    config.write_text(f'listen: "127.0.0.1:80"\nadmin: {admin}\n')
+    done = harness.run("--config", config, "--check-config")
+    assert done.returncode == 2 and f"{config}:2:" in done.stderr and words in done.stderr
+
+
+def test_needs_a_restart(gatherd):
+    """Another address is named at a reload, and the old one goes on."""
+    daemon = gatherd(CONFIG)
+    daemon.reload(daemon.config.read_text().replace('admin: "127.0.0.1:0"', ""),
+                  "a restart is needed for changes to: admin")
+    assert daemon.admin("/-/ready").status == 200
+
+
+def test_an_address_in_use_ends_the_start(gatherd, tmp_path):
+    """It is named."""
+    daemon = gatherd(CONFIG)
+    port = daemon.addresses("admin pages on")[0][1]
+    config = tmp_path / "second.yaml"
+    config.write_text(f'listen: "127.0.0.1:0"\nadmin: "127.0.0.1:{port}"\n')
+    done = harness.run("--config", config)
+    assert done.returncode == 1 and f"127.0.0.1:{port} is in use" in done.stderr
+
+
+def test_is_not_ready_while_it_drains(gatherd, gated):
+    """It lives, but wants no more requests."""
+    gated.add("slow", held=True)
+    daemon = gatherd(f"""
+admin: "127.0.0.1:0"
+upstreams: {{ held: {{ url: "{gated.url}", timeout: 10s }} }}
+endpoints:
+  - path: /slow
+    timeout: 10s
+    merge: keyed
+    requests: [ {{ id: one, upstream: held, url: /slow }} ]
+""")
+    with daemon.connect() as one:
+        one.request("GET", "/slow")
+        wait_until(lambda: daemon.metrics().value(
+            "gatherd_upstream_calls_in_flight", upstream="held") == 1, "the call to be sent")
+        daemon.signal(signal.SIGTERM)
+        reply = wait_until(lambda: not_ready(daemon), "it to drain")
+        assert reply.body == b"draining\n"
+        assert daemon.admin("/-/healthy").status == 200
+        assert daemon.metrics().value("gatherd_ready") == 0
+        gated.release("slow")
+        assert one.receive().status == 200
+    daemon.stop()
+
+
+def not_ready(daemon):
+    """The reply of /-/ready if it is 503."""
+    reply = daemon.admin("/-/ready")
+    return reply if reply.status == 503 else None
+
+
+def test_a_required_upstream_makes_it_unready(gatherd):
+    """While nobody can connect, and no longer than somebody tries."""
+    dead = harness.closed_port()
+    daemon = gatherd(f"""
+admin: "127.0.0.1:0"
+unreadyAfter: 300ms
+upstreams:
+  needed: {{ url: "http://127.0.0.1:{dead}", required: true }}
+  other:  {{ url: "http://127.0.0.1:{dead}" }}
+""")
+    def call(name):
+        assert daemon.batch([{"id": "a", "upstream": name, "url": "/"}], merge="keyed").status == 502
+        return not_ready(daemon)
+    for _ in range(3):
+        assert not call("other")
+    assert not call("needed")
+    reply = wait_until(lambda: call("needed"), "it to be unready")
+    assert reply.body == b"upstream needed cannot be reached\n"
+    page = daemon.metrics()
+    assert page.value("gatherd_ready") == 0
+    assert page.value("gatherd_upstream_unreachable", upstream="needed") == 1
+    needed = daemon.admin("/-/upstreams").json()["upstreams"]["needed"]
+    assert needed["required"] and needed["unreachable"]
+    assert needed["lastFailure"]["code"] == "connection_refused"
+    assert 0 <= needed["lastFailure"]["secondsAgo"] < 15
+    assert list(needed["calls"]) == ["connection_refused"]
+    wait_until(lambda: daemon.admin("/-/ready").status == 200, "it to forget")
+
+
+def test_any_contact_makes_it_ready(gatherd):
+    """A failure that is no failure to connect says that the upstream is there."""
+    port = harness.closed_port()
+    daemon = gatherd(f"""
+admin: "127.0.0.1:0"
+unreadyAfter: 200ms
+upstreams: {{ needed: {{ url: "http://127.0.0.1:{port}", required: true }} }}
+""")
+    def call():
+        daemon.batch([{"id": "a", "upstream": "needed", "url": "/"}], merge="keyed")
+        return not_ready(daemon)
+    wait_until(call, "it to be unready")
+    silent = socket.create_server(("127.0.0.1", port))
+    try:
+        def answered():
+            daemon.fetch("POST", "/batch?timeout=300ms", {"Content-Type": "application/json"},
+                         b'{"requests": [{"id": "a", "upstream": "needed", "url": "/", '
+                         b'"timeout": "50ms"}], "merge": "keyed"}')
+            return daemon.admin("/-/ready").status == 200
+        wait_until(answered, "it to be ready")
+        codes = daemon.admin("/-/upstreams").json()["upstreams"]["needed"]["calls"]
+        assert "http_response_timeout" in codes
+    finally:
+        silent.close()
+
+
+def test_silent_clients_hold_up_nobody(gatherd):
+    """Half a request on many connections; what is beyond a bound is closed."""
+    daemon = gatherd(CONFIG)
+    address = daemon.addresses("admin pages on")[0]
+    held = [client.Connection(address) for _ in range(40)]
+    try:
+        for one in held:
+            one.send(b"GET /-/ready HTTP/1.1\r\nHo")
+        assert daemon.admin("/-/ready").status == 200
+        assert daemon.get("/one").status == 200
+        held += [client.Connection(address) for _ in range(40)]
+        assert held[-1].closed()
+        assert daemon.get("/one").status == 200
+    finally:
+        for one in held:
+            one.sock.close()
+    wait_until(lambda: answers(address), "room for another client")
+
+
+def answers(address):
+    """Whether a new connection gets a reply."""
+    try:
+        return client.fetch(address, "GET", "/-/ready").status == 200
+    except (AssertionError, ConnectionError):
+        return False
+
+
+@pytest.mark.parametrize("request_bytes", [
+    b"GET /-/ready HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /-/ready HTTP/1.1\r\n\r\n",
+    b"nonsense\r\n\r\n",
+    b"GET /" + b"x" * 30000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+])
+def test_refuses_what_is_malformed(gatherd, request_bytes):
+    """And goes on."""
+    daemon = gatherd(CONFIG)
+    address = daemon.addresses("admin pages on")[0]
+    with client.Connection(address) as one:
+        one.send(request_bytes)
+        while one.more():
+            if b"\r\n\r\n" in one.buffer:
+                break
+        assert not one.buffer.startswith(b"HTTP/1.1 200")
+    assert daemon.admin("/-/ready").status == 200
+
+
+def test_a_worker_that_does_not_come_back_is_seen(gatherd, scripted):
+    """While it compresses a large reply the admin pages answer and show it."""
+    large = b'"%s"' % (b"0123456789abcdef" * 300 + bytes(range(97, 123)) * 5) * 1
+    body = b"[" + b",".join(b'"%d %s"' % (number * 7919, large[1:700]) for number in range(40000))
+    body += b"]"
+    server = scripted([script.READ, script.reply(body)])
+    daemon = gatherd(f"""
+admin: "127.0.0.1:0"
+workers: 1
+limits: {{ replyBody: 64MiB, merged: 64MiB }}
+compression: {{ level: 9, max: 64MiB }}
+upstreams: {{ big: {{ url: "{server.url}", timeout: 20s }} }}
+endpoints:
+  - path: /big
+    timeout: 20s
+    merge: keyed
+    requests: [ {{ id: one, upstream: big, url: /big }} ]
+""")
+    with daemon.connect() as one:
+        one.request("GET", "/big", {"Accept-Encoding": "gzip"})
+        wait_until(lambda: daemon.metrics().value(
+            "gatherd_worker_turn_seconds", worker="0") > 0.03, "the worker to be busy for long")
+        assert one.receive().status == 200
+    wait_until(lambda: daemon.metrics().value(
+        "gatherd_worker_turn_seconds", worker="0") == 0, "the worker to wait again")
