@@ -24,7 +24,10 @@ endpoints:
 
 # What the page sees goes to its own server, which the test listens to.
 PAGE = """<!doctype html><meta charset="utf-8"><script>
-const tell = what => fetch("/seen", {method: "POST", body: JSON.stringify(what)});
+// One after the other, or what happened last might be told first.
+let told = Promise.resolve();
+const tell = what =>
+  told = told.then(() => fetch("/seen", {method: "POST", body: JSON.stringify(what)}));
 
 async function read(url) {
   const reply = await fetch(url, {headers: {Accept: "application/x-ndjson"}});
