@@ -139,6 +139,16 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
     return arena_alloc(arena, bytes);
 }
 
+void *arena_unset_array(struct arena *arena, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        mem_exhausted();
+    void *memory = take(arena, bytes);
+    arena->used += bytes;
+    return memory;
+}
+
 char *arena_copy(struct arena *arena, const char *data, size_t len)
 {
     if (len == SIZE_MAX)

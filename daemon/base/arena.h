@@ -23,6 +23,9 @@ void arena_scope_free(struct arena **arena);
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((returns_nonnull));
 /* count * size with an overflow check. */
 void *arena_array(struct arena *arena, size_t count, size_t size) __attribute__((returns_nonnull));
+/* Likewise, but not zeroed: for what is set as a whole anyway. */
+void *arena_unset_array(struct arena *arena, size_t count, size_t size)
+    __attribute__((returns_nonnull));
 /* NUL-terminated copies. */
 char *arena_copy(struct arena *arena, const char *data, size_t len)
     __attribute__((returns_nonnull));

@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "core/answer_cache.h"
 #include "core/answer_headers.h"
+#include "core/field_list.h"
 #include "core/join.h"
 #include "core/merge.h"
 #include "core/merge_tree.h"
@@ -173,13 +175,16 @@ static void set_raw(struct answer *answer, const struct job *job, struct part *p
 {
     struct outcome *outcome = &part->outcome;
     answer->status = outcome->status;
-    answer->tag = answer->status == 200 && job->batch->etag ? TAG_UPSTREAMS : TAG_NONE;
+    if (answer->status == 200 && job->batch->etag != ETAG_OFF)
+        answer->tag = TAG_UPSTREAMS;
     answer->body = outcome->body;
     answer->body_len = outcome->body_len;
     outcome->body = NULL;
     outcome->body_len = 0;
     answer_headers_raw(answer->arena, &answer->headers, outcome);
     answer_headers_common(answer->arena, &answer->headers, answer->status, NULL);
+    const char *control = header_get(&answer->headers, "Cache-Control");
+    answer->storable = !field_list_has((struct field_text){control, strlen(control)}, "no-store");
 }
 
 static void set_overflow(struct answer *answer, const struct job *job, int status)
@@ -223,6 +228,16 @@ static bool apply_joins(struct answer *answer, struct job *job)
     return status == 0;
 }
 
+/* A tag of the body costs a look at all of it, for those who can use it. */
+static enum answer_tag value_tag(const struct answer *answer, const struct job *job)
+{
+    int rule = job->batch->etag;
+    bool whole = !job->decider && !job_is_partial(job) && job->batch->merge != MERGE_ENVELOPE;
+    if (answer->status != 200 || rule == ETAG_OFF || !whole)
+        return TAG_NONE;
+    return rule == ETAG_ALWAYS || answer->storable ? TAG_BODY : TAG_UPSTREAMS;
+}
+
 static void set_value(struct answer *answer, struct job *job)
 {
     if (!apply_joins(answer, job))
@@ -248,11 +263,9 @@ static void set_value(struct answer *answer, struct job *job)
     answer->status = value_status(job);
     if (!answer->body)
         answer->body = buffer_take(&body, &answer->body_len);
-    bool whole = !job->decider && !job_is_partial(job) && job->batch->merge != MERGE_ENVELOPE;
-    if (answer->status == 200 && job->batch->etag && whole)
-        answer->tag = TAG_BODY;
     pass_headers_add(answer->arena, &answer->headers, job);
-    answer_cache_headers(answer->arena, &answer->headers, job);
+    answer->storable = answer_cache_headers(answer->arena, &answer->headers, job);
+    answer->tag = value_tag(answer, job);
     answer_headers_common(answer->arena, &answer->headers, answer->status, MEDIA_TYPE_JSON);
 }
 

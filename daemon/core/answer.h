@@ -20,6 +20,7 @@ struct answer {
     char *body;                 /* malloc'd or NULL */
     size_t body_len;
     enum answer_tag tag;
+    bool storable; /* its Cache-Control does not forbid to keep it */
 };
 
 struct answer *answer_free(struct answer *answer); /* NULL is fine; returns NULL */

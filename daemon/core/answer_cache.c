@@ -103,7 +103,7 @@ static bool limit_by(const struct job *job, const struct part *part, struct fres
     return !all->no_store && (!said.has_vary || add_vary(part, vary));
 }
 
-void answer_cache_headers(struct arena *arena, struct header_list *headers, const struct job *job)
+bool answer_cache_headers(struct arena *arena, struct header_list *headers, const struct job *job)
 {
     struct freshness all = {.is_public = true, .own = UINT32_MAX, .shared = UINT32_MAX};
     struct buffer vary scope_buffer;
@@ -115,10 +115,11 @@ void answer_cache_headers(struct arena *arena, struct header_list *headers, cons
         if (job->parts[i].state == PART_OK)
             storable = limit_by(job, &job->parts[i], &all, &vary);
     if (!storable)
-        return;
+        return false;
     freshness_write(&all, &text);
     assert(buffer_status(&text) == 0);
     header_add(arena, headers, "Cache-Control", arena_copy(arena, text.data, text.len));
     if (vary.len > 0)
         header_add(arena, headers, "Vary", arena_copy(arena, vary.data, vary.len));
+    return true;
 }

@@ -32,6 +32,9 @@ enum status_rule { STATUS_STRICT, STATUS_WORST, STATUS_MULTI, STATUS_OK };
 enum meta_rule { META_AUTO, META_ALWAYS, META_NEVER };
 #define META_NAMES "auto|always|never"
 
+enum etag_rule { ETAG_AUTO, ETAG_ALWAYS, ETAG_OFF };
+#define ETAG_NAMES "auto|always|off"
+
 enum timeout_rule { ON_TIMEOUT_ERROR, ON_TIMEOUT_PARTIAL };
 #define ON_TIMEOUT_NAMES "error|partial"
 

@@ -5,7 +5,6 @@
 #include "core/field_list.h"
 
 #include <string.h>
-#include <strings.h>
 
 struct field_text field_trim(const char *data, size_t len)
 {
@@ -45,11 +44,6 @@ bool field_list_next(struct field_text *rest, struct field_text *ret_element)
             return true;
     }
     return false;
-}
-
-bool field_text_is(struct field_text text, const char *word)
-{
-    return text.len == strlen(word) && strncasecmp(text.data, word, text.len) == 0;
 }
 
 bool field_list_has(struct field_text list, const char *word)

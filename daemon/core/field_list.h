@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 struct field_text {
     const char *data; /* borrowed, not terminated */
@@ -24,8 +26,11 @@ struct field_text field_trim(const char *data, size_t len);
  * False when there are no more. */
 bool field_list_next(struct field_text *rest, struct field_text *ret_element);
 
-/* Compared without case. */
-bool field_text_is(struct field_text text, const char *word);
+/* Compared without case. Most texts differ in length, and that of a literal is known. */
+static inline bool field_text_is(struct field_text text, const char *word)
+{
+    return text.len == strlen(word) && strncasecmp(text.data, word, text.len) == 0;
+}
 
 /* True when one of the elements is `word`. */
 bool field_list_has(struct field_text list, const char *word);

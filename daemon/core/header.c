@@ -16,7 +16,7 @@ void header_add(struct arena *arena, struct header_list *list, const char *name,
 {
     if (list->count == list->cap) {
         size_t cap = list->cap > 0 ? list->cap * 2 : FIRST_HEADERS;
-        struct header *items = arena_array(arena, cap, sizeof *items);
+        struct header *items = arena_unset_array(arena, cap, sizeof *items);
         if (list->count > 0)
             memcpy(items, list->items, list->count * sizeof *items);
         list->items = items;

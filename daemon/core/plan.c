@@ -271,7 +271,7 @@ bool plan_is_loop(const struct inbound *inbound, const char *identity)
 static void plan_item(struct planner *planner, const struct request *request, struct planned *item)
 {
     const char *target = fill_target(planner, request);
-    item->request = request;
+    *item = (struct planned){.request = request};
     if (target && request->target == TARGET_ENDPOINT)
         plan_inner(planner, request, target, item);
     else if (target)
@@ -326,7 +326,7 @@ void plan_make(const struct config *config, const struct batch *batch,
     struct planner planner = {
         .config = config, .batch = batch, .inbound = inbound, .arena = arena, .faults = faults};
     struct plan plan = {.count = batch->list.count, .timeout = batch->timeout};
-    plan.items = arena_array(arena, plan.count, sizeof *plan.items);
+    plan.items = arena_unset_array(arena, plan.count, sizeof *plan.items);
     planner.propagated = plan_propagate(&config->propagate, inbound, identity, arena);
     if (batch->late)
         keep_planner(&planner, &plan);
@@ -337,7 +337,7 @@ void plan_make(const struct config *config, const struct batch *batch,
         else if (!plan_waits(&requests[i]))
             plan_late(&plan, &requests[i], arena, &plan.items[i]);
         else
-            plan.items[i].request = &requests[i];
+            plan.items[i] = (struct planned){.request = &requests[i]};
     }
     buffer_done(&planner.scratch);
     *ret_plan = plan;

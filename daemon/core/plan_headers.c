@@ -104,7 +104,7 @@ static void open_list(struct arena *arena, const struct request *request, struct
 {
     enum { ADDED_MOST = 8 };
     list->cap = request->headers.count + request->forward_headers.count + ADDED_MOST;
-    list->items = arena_array(arena, list->cap, sizeof *list->items);
+    list->items = arena_unset_array(arena, list->cap, sizeof *list->items);
     list->count = request->headers.count;
     if (list->count > 0)
         memcpy(list->items, request->headers.items, list->count * sizeof *list->items);

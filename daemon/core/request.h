@@ -59,13 +59,12 @@ struct batch {
     int merge;       /* enum merge_kind */
     int policy;      /* enum policy_kind */
     size_t at_least; /* successes that are enough under any, race and atLeast; otherwise 0 */
-    int conflict, status, meta, on_timeout;
+    int conflict, status, meta, on_timeout, etag;
     bool policy_given; /* it was written, and holds for streams too */
     usec_t timeout;
     const struct join *joins; /* compiled */
     size_t join_count;
     struct pass_headers pass;
-    bool etag;
     const char *query;               /* shared query, encoded: "a=1&b=2"; NULL: none */
     struct template *query_template; /* the same where expressions are in it; query is NULL then */
     const struct graph *graph;       /* who waits for whom; NULL: nobody */

@@ -83,13 +83,18 @@ static bool prefers_gzip(const struct form *form)
     return accept_encoding_gzip(&accept);
 }
 
+static bool size_fits(const struct answer *answer, const struct compression *compression)
+{
+    return compression->gzip && answer->body_len >= compression->min &&
+           answer->body_len <= compression->max;
+}
+
 /* True when the body could go out in both forms. What speaks of its very bytes forbids it. */
-static bool has_two_forms(const struct answer *answer, const struct compression *compression)
+static bool has_two_forms(const struct answer *answer)
 {
     static const char *const fixed[] = {"Content-Encoding", "Content-Range", "Content-MD5",
                                         "Content-Digest",   "Repr-Digest",   "Digest"};
-    if (!compression->gzip || answer->body_len < compression->min ||
-        answer->body_len > compression->max || answer->status == PARTIAL_CONTENT)
+    if (answer->status == PARTIAL_CONTENT)
         return false;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (header_get(&answer->headers, fixed[i]))
@@ -193,9 +198,11 @@ void represent(struct answer *answer, const struct wishes *wishes,
                const struct compression *compression, struct MHD_Connection *mhd)
 {
     struct form form = {.answer = answer, .wishes = wishes, .mhd = mhd};
-    if (has_two_forms(answer, compression)) {
-        form.gzip = prefers_gzip(&form);
-        if (form.gzip || !field_has(answer, "Cache-Control", "no-store"))
+    if (size_fits(answer, compression)) {
+        bool preferred = prefers_gzip(&form);
+        bool told = (preferred || answer->storable) && has_two_forms(answer);
+        form.gzip = preferred && told;
+        if (told)
             vary_by_encoding(answer);
     }
     bool known = false;

@@ -198,7 +198,7 @@ static bool has_escape(struct json_span text)
     return text.len > 0 && memchr(text.data, '\\', text.len) != NULL;
 }
 
-bool json_key_is(struct json_span key, const char *name, size_t len)
+bool json_key_is_fully(struct json_span key, const char *name, size_t len)
 {
     struct json_span text = inside(key);
     if (!has_escape(text))

@@ -30,9 +30,18 @@ struct json_item {
 struct json_cursor json_open(struct json_span container);
 bool json_next(struct json_cursor *cursor, struct json_item *ret_item);
 
+/* For json_key_is() alone. */
+bool json_key_is_fully(struct json_span key, const char *name, size_t len);
 /* True when the key's decoded value equals name[0..len). A key with an escape
- * that is not a Unicode scalar (lone surrogate) equals nothing. */
-bool json_key_is(struct json_span key, const char *name, size_t len);
+ * that is not a Unicode scalar (lone surrogate) equals nothing. In line, for most keys
+ * differ in the first byte or are too short: no escape is shorter than what it stands for. */
+static inline bool json_key_is(struct json_span key, const char *name, size_t len)
+{
+    if (key.len < 2 || key.len - 2 < len ||
+        (len > 0 && key.data[1] != name[0] && key.data[1] != '\\'))
+        return false;
+    return json_key_is_fully(key, name, len);
+}
 /* True when two keys have the same decoded value; false for lone surrogates, too. */
 bool json_keys_equal(struct json_span a, struct json_span b);
 

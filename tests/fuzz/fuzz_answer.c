@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         .merge = data[0] % 6,
         .policy = data[1] & 1 ? POLICY_ALL : POLICY_ALL_SETTLED,
         .conflict = data[1] / 2 % 3,
-        .etag = true,
+        .etag = data[0] / 6 % 3,
         .status = data[2] % 4,
         .meta = data[2] / 4 % 3,
     };

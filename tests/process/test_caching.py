@@ -19,13 +19,15 @@ upstreams:
 endpoints:
   - path: /both
     merge: keyed
+    etag: always
     forward: { headers: [accept-language] }
     passHeaders: { b: [etag-of, x-total], a: [X-Total, link] }
     requests: [ { id: a, upstream: one, url: / }, { id: b, upstream: two, url: / } ]
   - { path: /some, merge: keyed, policy: allSettled, requests: [ { id: a, upstream: one, url: / }, { id: b, upstream: two, url: / } ] }
   - { path: /raw, merge: raw, requests: [ { id: a, upstream: one, url: / } ] }
-  - { path: /untagged, merge: raw, etag: false, requests: [ { id: a, upstream: one, url: / } ] }
-  - { path: /plain, merge: keyed, etag: false, requests: [ { id: a, upstream: one, url: / } ] }
+  - { path: /untagged, merge: raw, etag: off, requests: [ { id: a, upstream: one, url: / } ] }
+  - { path: /plain, merge: keyed, etag: off, requests: [ { id: a, upstream: one, url: / } ] }
+  - { path: /auto, merge: keyed, requests: [ { id: a, upstream: one, url: / } ] }
   - { path: /theirs, merge: keyed, passHeaders: { a: etag }, requests: [ { id: a, upstream: one, url: / } ] }
   - { path: /in, merge: keyed, requests: [ { id: x, url: /both } ] }
   - { path: /list, requests: [ { id: a, upstream: one, url: / } ] }
@@ -137,6 +139,20 @@ def test_what_has_no_tag(serve):
         assert answer.status == 200 and answer.header("etag") is None, answer
 
 
+@pytest.mark.parametrize("control, tagged", [
+    (b"", False), (b"no-store", False), (b"max-age=60, no-store", False), (b"max-age=60", True),
+    (b"no-cache", True), (b"private, max-age=0", True)])
+def test_what_may_be_stored_has_a_tag(serve, control, tagged):
+    """Unless the configuration says otherwise."""
+    head = b"Cache-Control: " + control + b"\r\n" if control else b""
+    daemon = serve(reply(b"1", head=head))
+    for method in ("GET", "HEAD"):
+        answer = daemon.fetch(method, "/auto")
+        assert answer.status == 200 and (answer.header("etag") is not None) == tagged, answer
+        again = daemon.fetch(method, "/auto", named(answer.header("etag") or "*"))
+        assert again.status == (304 if tagged else 200), again
+
+
 def test_an_upstreams_tag_stays(serve):
     """Raw replies and passed tags: compared, never made."""
     daemon = serve(reply(b"1", head=b'ETag: "up"\r\nLast-Modified: x\r\n' + CACHE))
@@ -204,7 +220,7 @@ def test_gzip_of_raw_replies(serve, kind, head, packed):
 
 
 @pytest.mark.parametrize("options, size, packed", [
-    ("", 1024, True), ("", 1023, False), ("", 1 << 20, True), ("", (1 << 20) + 1, False),
+    ("", 1024, True), ("", 1023, False), ("", 256 << 10, True), ("", (256 << 10) + 1, False),
     ("gzip: false", 2000, False), ("min: 100, max: 200, level: 9", 100, True),
     ("min: 100, max: 200", 200, True), ("min: 100, max: 200", 201, False),
     ("min: 100, max: 200", 99, False),

@@ -13,7 +13,7 @@ TEXT = json.dumps({"text": "compress me " * 40000}).encode()
 CONFIG = """
 workers: 1
 limits: { replyBody: $LIMIT }
-compression: { gzip: $PACK }
+compression: { gzip: $PACK, max: 1MiB }
 upstreams:
   one: { url: "$ONE" }
   two: { url: "$TWO", http: 2 }

@@ -173,30 +173,36 @@ static void tags(void **state)
     (void)state;
     static const struct {
         int merge, policy;
-        bool etag;
+        int etag;
+        bool stored;          /* the parts say how long */
         unsigned statuses[2]; /* 0: refused */
         enum answer_tag tag;
     } cases[] = {
-        {MERGE_KEYED, POLICY_ALL, true, {200, 200}, TAG_BODY},
-        {MERGE_KEYED, POLICY_ALL, true, {200, 201}, TAG_BODY},
-        {MERGE_KEYED, POLICY_ALL, false, {200, 200}, TAG_NONE},
-        {MERGE_KEYED, POLICY_ALL_SETTLED, true, {200, 0}, TAG_NONE},
-        {MERGE_KEYED, POLICY_ALL, true, {200, 0}, TAG_NONE},
-        {MERGE_ENVELOPE, POLICY_ALL_SETTLED, true, {200, 200}, TAG_NONE},
-        {MERGE_RAW, POLICY_ALL, true, {200, 0}, TAG_UPSTREAMS},
-        {MERGE_RAW, POLICY_ALL, true, {201, 0}, TAG_NONE},
-        {MERGE_RAW, POLICY_ALL, false, {200, 0}, TAG_NONE},
+        {MERGE_KEYED, POLICY_ALL, ETAG_AUTO, true, {200, 200}, TAG_BODY},
+        {MERGE_KEYED, POLICY_ALL, ETAG_AUTO, true, {200, 201}, TAG_BODY},
+        {MERGE_KEYED, POLICY_ALL, ETAG_AUTO, false, {200, 200}, TAG_UPSTREAMS},
+        {MERGE_KEYED, POLICY_ALL, ETAG_ALWAYS, false, {200, 200}, TAG_BODY},
+        {MERGE_KEYED, POLICY_ALL, ETAG_OFF, true, {200, 200}, TAG_NONE},
+        {MERGE_KEYED, POLICY_ALL_SETTLED, ETAG_ALWAYS, true, {200, 0}, TAG_NONE},
+        {MERGE_KEYED, POLICY_ALL, ETAG_ALWAYS, true, {200, 0}, TAG_NONE},
+        {MERGE_ENVELOPE, POLICY_ALL_SETTLED, ETAG_ALWAYS, true, {200, 200}, TAG_NONE},
+        {MERGE_RAW, POLICY_ALL, ETAG_AUTO, false, {200, 0}, TAG_UPSTREAMS},
+        {MERGE_RAW, POLICY_ALL, ETAG_AUTO, true, {201, 0}, TAG_NONE},
+        {MERGE_RAW, POLICY_ALL, ETAG_OFF, true, {200, 0}, TAG_NONE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fixture fixture;
         size_t count = cases[i].merge == MERGE_RAW ? 1 : 2;
         fixture_prepare(&fixture, cases[i].merge, cases[i].policy, count);
+        const char *head = cases[i].stored ? "Cache-Control: max-age=60\r\n" : "";
         fixture.batch.etag = cases[i].etag;
         fixture_begin(&fixture);
-        for (size_t k = 0; k < count; k++)
+        for (size_t k = 0; k < count; k++) {
+            fixture.requests[k].method = "GET";
             settle(&fixture, k,
-                   cases[i].statuses[k] ? reply(cases[i].statuses[k], "", "1")
+                   cases[i].statuses[k] ? reply(cases[i].statuses[k], head, "1")
                                         : failure(OUTCOME_CONNECTION_REFUSED));
+        }
         struct answer *answer = answer_from_job(&fixture.job);
         if (answer->tag != cases[i].tag)
             fail_msg("row %zu", i);
