@@ -17,6 +17,7 @@ MANUALS_5 := $(wildcard docs/man/*.5)
 MANUALS_8 := $(wildcard docs/man/*.8)
 PAGES := README.md CHANGELOG.md LICENSE docs/reference.md docs/from-threads.md
 EXAMPLES := conf/demo.yaml conf/three-posts.json
+EXAMPLES += $(wildcard conf/proxies/*)
 
 INSTALLED_IN := $(BINDIR) $(UNITDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/examples $(BASHCOMPDIR) \
 	$(ZSHCOMPDIR) $(SYSCONFDIR)/gatherd/conf.d
