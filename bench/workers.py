@@ -2,8 +2,8 @@
 """make bench-workers: gatherd with 1, 2 and 4 workers under the benchmark's load.
 
 One daemon for each number of workers, all running; every round gives each a slice of the
-same work in shuffled order. Prints a table in Markdown: medians over the rounds, with
-the range of the throughput. The works:
+same work in shuffled order. Prints a table in Markdown: medians over the rounds, and the
+throughput against the first daemon's in the same round, with its range. The works:
 
 - closed: clients that ask again as soon as they are answered, so the machine is full;
 - large: the same with replies of 280 KB, which a worker validates in one go;
@@ -77,17 +77,18 @@ def measure(stage, options):
 
 def table(results):
     """Lines of Markdown."""
-    lines = report.head("work", "workers", "requests/s", "p50 ms", "p99 ms", "CPU us/call",
-                        "cores used", "failed")
+    lines = report.head("work", "workers", "requests/s", "against the first", "p50 ms",
+                        "p99 ms", "CPU us/call", "cores used", "failed")
     for kind, rounds in results.items():
         for count in sorted(rounds[0]):
             taken = figures.slices(rounds, count)
-            cost = figures.spread([figures.cost(one) for one in taken], 1)
+            cost = f"{figures.median([figures.cost(one) for one in taken]):.1f}"
             lines.append(report.row([
-                WORKS[kind][0], count, figures.spread([figures.rate(one) for one in taken], 0),
+                WORKS[kind][0], count, round(figures.median([figures.rate(one) for one in taken])),
+                figures.spread(figures.ratios(rounds, count, min(rounds[0]), figures.rate)),
                 report.milliseconds(taken, "p50"), report.milliseconds(taken, "p99"),
                 "" if kind == "beside" else cost,
-                figures.spread([one["cpu"] / one["seconds"] for one in taken]), sum(one["failed"] for one in taken)]))
+                f'{figures.median([one["cpu"] / one["seconds"] for one in taken]):.2f}', sum(one["failed"] for one in taken)]))
     return lines
 
 
