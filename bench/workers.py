@@ -88,7 +88,8 @@ def table(results):
                 figures.spread(figures.ratios(rounds, count, min(rounds[0]), figures.rate)),
                 report.milliseconds(taken, "p50"), report.milliseconds(taken, "p99"),
                 "" if kind == "beside" else cost,
-                f'{figures.median([one["cpu"] / one["seconds"] for one in taken]):.2f}', sum(one["failed"] for one in taken)]))
+                f'{figures.median([one["cpu"] / one["seconds"] for one in taken]):.2f}',
+                sum(one["failed"] for one in taken)]))
     return lines
 
 

@@ -105,13 +105,15 @@ def descriptors(make):
     warm.request("GET", "/nothing")
     warm.receive()
     most = max(map(int, os.listdir(f"/proc/{daemon.process.pid}/fd"))) + 1
-    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (most, most))
+    before = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (most, before[1]))
     warm.request("POST", "/batch", {"Content-Type": "application/json"}, harness.compact(
         {"requests": [{"id": "x", "upstream": "demo", "url": "/posts/1"}], "merge": "keyed"}))
     said = text_of(warm.receive())
     for _ in range(3):
         make.enter(daemon.connect())
     daemon.wait_log("cannot accept connections")
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, before)
     return said + daemon.log()
 
 
