@@ -40,7 +40,7 @@ def with_backend(text, address, plain, local):
     """The example with gatherd at an address: its TCP line filled in, or its unix line instead."""
     if not isinstance(address, str):
         return replaced(text, TCP, f"{address[0]}:{address[1]}")
-    lines = [line for line in text.split("\n")]
+    lines = text.split("\n")
     at = next(i for i, line in enumerate(lines) if line.strip() == plain)
     other = next(line for line in lines if line.strip().startswith("#") and local in line)
     lines[at] = replaced(other[other.index(local):], LOCAL, address)

@@ -70,7 +70,7 @@ def test_codes_and_statuses_belong_to_their_messages():
     said = "\n".join(SEEN.values())
     for code, message in CODED.findall(PAGE):
         if message not in NOT_PROVOKED:
-            assert re.search(re.escape(code) + " " + pattern(message).pattern, said), (code, message)
+            assert re.search(f"{code} {pattern(message).pattern}", said), (code, message)
     for status, message in STATUS.findall(PAGE):
         assert re.search(rf"\b{status} {pattern(message).pattern}", said), (status, message)
 

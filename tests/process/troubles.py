@@ -21,7 +21,8 @@ class Maker:
     """What troubles are made with; its daemons and servers end with the test."""
 
     def __init__(self, directory, upstream, gatherd, enter):
-        self.directory, self.upstream, self.gatherd, self.enter = directory, upstream, gatherd, enter
+        self.directory, self.upstream = directory, upstream
+        self.gatherd, self.enter = gatherd, enter
 
     def run(self, text, *options):
         """A configuration that is not served; what is printed."""
@@ -70,7 +71,8 @@ def faults(make):
     twice.write_text("drain: 1s\n")
     said = make.check("drain: 2s\n")
     twice.unlink()
-    endpoint = UPSTREAM + "endpoints:\n  - { path: /x, requests: [ { id: a, upstream: %s, url: %s } ] }\n"
+    endpoint = UPSTREAM + ("endpoints:\n  - { path: /x, "
+                           "requests: [ { id: a, upstream: %s, url: %s } ] }\n")
     return said + "".join(make.check(text) for text in (
         "upsteams: {}\n", "drain: 1s\ndrain: 2s\n", "drain: soon\n", "limits: { requests: 5000 }\n",
         "upstreams:\n\t- a\n", endpoint % ("b", "/x"), endpoint % ("a", '"/{$responses.a.body}"'),
@@ -134,7 +136,8 @@ def stopping(make):
 
 def refusals(make):
     """Each status a client may see before anything is sent."""
-    daemon = make.demo("hosts: [api.test]\norigins: [https://app.test]\n", limits="headerTime: 200ms")
+    daemon = make.demo("hosts: [api.test]\norigins: [https://app.test]\n",
+                       limits="headerTime: 200ms")
     good = {"Host": "api.test"}
     with daemon.connect() as slow:
         slow.send(b"GET / HTTP/1.1\r\nHost: api")
@@ -249,12 +252,14 @@ def forbidden(make):
     """A loop, and a proxy that wants other credentials."""
     port = harness.closed_port()
     daemon = make.gatherd(
-        f'listen: "127.0.0.1:{port}"\nworkers: 1\nupstreams: {{ self: {{ url: "http://127.0.0.1:{port}" }} }}\n'
-        "endpoints:\n  - { path: /loop, merge: raw, requests: [ { id: a, upstream: self, url: /loop } ] }\n")
+        f'listen: "127.0.0.1:{port}"\nworkers: 1\n'
+        f'upstreams: {{ self: {{ url: "http://127.0.0.1:{port}" }} }}\n'
+        "endpoints:\n  - { path: /loop, merge: raw, "
+        "requests: [ { id: a, upstream: self, url: /loop } ] }\n")
     proxy = make.enter(ConnectProxy(user="other:secret"))
     return text_of(daemon.get("/loop")) + make.upstream_at(
         make.upstream.url, f', proxy: "http://{proxy.host}"')
 
 
-ALL = [faults, binding, reloading, descriptors, stopping, refusals, names, connections, certificates,
-       replies, time_outs, limits, merging, forbidden]
+ALL = [faults, binding, reloading, descriptors, stopping, refusals, names, connections,
+       certificates, replies, time_outs, limits, merging, forbidden]
