@@ -175,6 +175,14 @@ bench-carriers: $(LIBRARY)
 bench-stream: $(BUILD)/gatherd
 	@GATHERD=$(abspath $(BUILD)/gatherd) $(PYTHON) bench/stream_latency.py
 
+# Throughput, latency and CPU with 1, 2 and 4 workers.
+.PHONY: bench-workers
+bench-workers: deps-test $(BUILD)/gatherd
+	@mkdir -p $(BUILD)/bench
+	$(QUIET)for program in load upstream; do \
+		$(CC) -std=gnu11 -O2 -Wall -Wextra -D_GNU_SOURCE -o $(BUILD)/bench/$$program bench/$$program.c || exit 1; done
+	@$(PYTHON) -B bench/workers.py --build $(BUILD)
+
 # --- Habits ----------------------------------------------------------------------
 
 .PHONY: format docs

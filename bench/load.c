@@ -218,7 +218,9 @@ static void keep_pace(struct load *load, struct client *clients, size_t count, u
          load->next_at += load->pace_ns) {
         struct client *client = &clients[load->next_client];
         load->next_client = (load->next_client + 1) % count;
-        if (!client->busy)
+        if (client->fd < 0) /* a reply that came after the end has closed it */
+            load->skipped += load->counting;
+        else if (!client->busy)
             send_request(load, client, load->next_at);
         else if (client->owed == 0)
             client->owed = load->next_at;

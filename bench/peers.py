@@ -59,12 +59,12 @@ class Stage:
             notes.append("KrakenD is missing: no `krakend` binary in PATH.")
         return names + [AIOHTTP, POOL], notes
 
-    def start(self, name):
+    def start(self, name, **settings):
         late, late_ports = start_late(self.build)
         self.started.append(late)
         self.count += 1
         groups = {"plain": self.plain, "tls": self.tls, "late": late_ports}
-        program = STARTERS[name](self, name, free_ports(1)[0], groups)
+        program = STARTERS[name](self, name, free_ports(1)[0], groups, **settings)
         program.companions.append(late)
         program.late = late
         self.started.remove(late)
@@ -83,8 +83,8 @@ def works_of(name):
     return [(work, width) for work, width in WORKS if work not in LACKS.get(name, ())]
 
 
-def start_gatherd(stage, name, port, groups):
-    lines = [f'listen: "127.0.0.1:{port}"', "workers: 1",
+def start_gatherd(stage, name, port, groups, workers=1):
+    lines = [f'listen: "127.0.0.1:{port}"', f"workers: {workers}",
              "limits: { requests: 1000, inFlight: 0 }", "upstreams:"]
     for group, ports in groups.items():
         tls = group == "tls"

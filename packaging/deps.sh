@@ -11,7 +11,7 @@ fi
 
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libcurl4-openssl-dev zlib1g-dev libjansson-dev libyaml-dev libxxhash-dev libsystemd-dev"
 demo="python3 curl jq ca-certificates"
-tests="libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl $clang shellcheck binutils man-db nginx-light nghttp2-server chromium-headless-shell"
+tests="libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl $clang shellcheck binutils man-db nginx-light haproxy caddy nghttp2-server chromium-headless-shell"
 package="build-essential debhelper libcmocka-dev openssl python3 $systemd lintian fakeroot rpm git iproute2 zsh"
 bench="nginx-light libnginx-mod-http-lua lua-cjson python3-requests python3-aiohttp openssl"
 # Node may have come from elsewhere; Debian's packages would then stand in its way.

@@ -16,7 +16,9 @@ UNITS := $(wildcard systemd/*.service systemd/*.socket)
 MANUALS_5 := $(wildcard docs/man/*.5)
 MANUALS_8 := $(wildcard docs/man/*.8)
 PAGES := README.md CHANGELOG.md LICENSE $(wildcard docs/*.md)
-EXAMPLES := conf/demo.yaml conf/three-posts.json conf/alerts.yaml conf/grafana-dashboard.json $(wildcard conf/examples/*)
+EXAMPLES := conf/demo.yaml conf/three-posts.json conf/alerts.yaml \
+	conf/grafana-dashboard.json $(wildcard conf/examples/*)
+EXAMPLES += $(wildcard conf/proxies/*)
 
 INSTALLED_IN := $(BINDIR) $(UNITDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/examples $(BASHCOMPDIR) \
 	$(ZSHCOMPDIR) $(SYSCONFDIR)/gatherd/conf.d

@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import gated as gated_module  # noqa: E402
 import harness  # noqa: E402
+import passed as passed_module  # noqa: E402
 import recorder as recorder_module  # noqa: E402
 import scripted as scripted_module  # noqa: E402
 
@@ -130,3 +131,21 @@ def recorder():
     yield start
     for server in started:
         server.__exit__()
+
+
+@pytest.fixture
+def passing(tmp_path, fill):
+    """Makes a Passing from configuration text."""
+    made = []
+
+    def make(text):
+        made.append(passed_module.Passing(tmp_path, fill(text)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.process and one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+        for sock in one.sockets:
+            sock.close()

@@ -62,14 +62,14 @@ class Authority:
 class Server:
     """A program that listens on a free loopback port; ended by its own process handle."""
 
-    def __init__(self, program, arguments, port, directory):
+    def __init__(self, program, arguments, port, directory, env=None):
         self.port = port
         self.log_path = directory / "server.log"
         binary = shutil.which(program, path=PATH)
         assert binary, f"{program} is missing: run make deps-test"
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([binary, *arguments], cwd=directory, stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL)
+                                            stderr=log, stdin=subprocess.DEVNULL, env=env)
         harness.wait_until(self.is_up, f"{program} to listen")
 
     def is_up(self):
