@@ -65,6 +65,9 @@ struct config {
     struct egress egress;
     struct propagate propagate;
     struct compression compression;
+    struct access_log_options access_log;
+    struct tracing_options tracing;
+    bool observes; /* requests have ids, because one of the above or `propagate` wants it */
     struct option_list upstreams, endpoints; /* struct upstream, struct endpoint */
     struct routes *routes;
     struct gauge *in_flight; /* calls of the whole daemon */

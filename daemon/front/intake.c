@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "front/api.h"
 #include "front/checks.h"
+#include "front/observe.h"
 #include "front/reply.h"
 #include "front/represent.h"
 #include "front/stream.h"
@@ -47,11 +48,31 @@ struct exchange {
     struct stream *stream;
     struct answer *answer;
     enum reply_form form;
-    const char *allow_origin; /* lives in config */
-    struct wishes wishes;     /* for the form of the reply */
+    const char *allow_origin;  /* lives in config */
+    struct wishes wishes;      /* for the form of the reply */
+    struct observed *observed; /* NULL: nobody watches */
     bool head_seen, begun, suspended, close;
+    bool is_head; /* the method */
     bool refused; /* before its end; nothing more is said */
 };
+
+/* What a request counts as that got no reply through libmicrohttpd: one of ours past it, or
+ * its own to what it could not read, or nobody to reply to. */
+static unsigned unanswered_status(const struct connection *connection)
+{
+    bool reading = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
+    if (connection->gone || !reading)
+        return 499;
+    return connection->deadline <= loop_now(connection->front->loop) ? 408 : 400;
+}
+
+static void end_observing(struct exchange *exchange)
+{
+    if (exchange->stream)
+        observe_reply(exchange->observed, MHD_HTTP_OK, stream_bytes(exchange->stream));
+    exchange->stream = stream_free(exchange->stream);
+    observe_end(exchange->observed, unanswered_status(exchange->connection));
+}
 
 static void exchange_free(struct exchange *exchange)
 {
@@ -60,6 +81,8 @@ static void exchange_free(struct exchange *exchange)
     connection->front->ended++;
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
+    if (exchange->observed)
+        end_observing(exchange);
     stream_free(exchange->stream);
     connection->exchange = NULL;
     answer_free(exchange->answer);
@@ -82,6 +105,8 @@ static size_t query_members(const char *query)
 static void refuse(struct exchange *exchange, unsigned status, const char *detail)
 {
     exchange->refused = true;
+    if (exchange->observed)
+        observe_reply(exchange->observed, status, 0);
     buffer_done(&exchange->body);
     connection_refuse(exchange->connection, status, detail);
 }
@@ -109,6 +134,8 @@ void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
     inbound->deadline = USEC_NEVER;
     exchange->inbound = inbound;
     connection->exchange = exchange;
+    if (exchange->config->observes && front->outlets)
+        exchange->observed = observe_begin(connection, exchange->config);
     connection_enter(connection, CONNECTION_HEAD);
     if (query_members(inbound->query) > INTAKE_MEMBERS_MAX)
         refuse(exchange, 414,
@@ -146,7 +173,8 @@ static void gather(struct exchange *exchange, const char *method, const char *ve
     struct inbound *inbound = exchange->inbound;
     *ret_gathering = (struct gathering){.exchange = exchange};
     inbound->method = arena_string(exchange->arena, method);
-    exchange->wishes.fetches = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    exchange->is_head = strcmp(method, "HEAD") == 0;
+    exchange->wishes.fetches = exchange->is_head || strcmp(method, "GET") == 0;
     ret_gathering->size =
         strlen(method) + strlen(inbound->target) + strlen(version) + strlen("  \r\n\r\n");
     MHD_get_connection_values(exchange->connection->mhd, MHD_HEADER_KIND, gather_field,
@@ -193,6 +221,7 @@ static struct reply_manner manner_of(const struct exchange *exchange)
         .close = exchange->close || exchange->connection->front->draining,
         .varies_by_origin = exchange->config->origins.count > 0,
         .allow_origin = exchange->allow_origin,
+        .request_id = exchange->observed ? observe_request_id(exchange->observed) : NULL,
     };
 }
 
@@ -203,6 +232,8 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     struct answer *answer = exchange->answer;
     exchange->answer = NULL;
     represent(answer, &exchange->wishes, &exchange->config->compression, connection->mhd);
+    if (exchange->observed)
+        observe_reply(exchange->observed, answer->status, exchange->is_head ? 0 : answer->body_len);
     connection_enter(connection, CONNECTION_REPLY);
     return reply_send(connection->mhd, answer, &manner);
 }
@@ -227,6 +258,16 @@ static enum MHD_Result drop_rest(const struct exchange *exchange)
     return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Expect") ? MHD_NO : MHD_YES;
 }
 
+static struct answer *answer_head(struct exchange *exchange)
+{
+    struct inbound *inbound = exchange->inbound;
+    struct answer *answer = api_answer_head(exchange->config, inbound);
+    if (exchange->observed && !answer)
+        observe_endpoint(exchange->observed,
+                         inbound->route.endpoint ? inbound->route.endpoint->path : "/batch");
+    return answer;
+}
+
 static enum MHD_Result take_head(struct exchange *exchange, const char *method, const char *version)
 {
     struct gathering gathering;
@@ -238,6 +279,8 @@ static enum MHD_Result take_head(struct exchange *exchange, const char *method, 
     size_t records = exchange->inbound->headers.count + query_members(exchange->inbound->query);
     exchange->head_memory = gathering.size + records * FIELD_RECORD;
     struct verdict verdict = judge(exchange, version, gathering.size, &framing);
+    if (exchange->observed)
+        observe_head(exchange->observed, exchange->inbound, exchange->arena);
     bool too_large = framing.length > exchange->config->limits.request_body;
     if (too_large && !framing.expects_continue)
         return refuse_body(exchange);
@@ -246,7 +289,7 @@ static enum MHD_Result take_head(struct exchange *exchange, const char *method, 
     else if (too_large)
         exchange->answer = answer_problem(413, "the request's body is larger than allowed");
     else
-        exchange->answer = api_answer_head(exchange->config, exchange->inbound);
+        exchange->answer = answer_head(exchange);
     if (exchange->answer && must_reply_now(&verdict, &framing)) {
         exchange->close = true;
         return send_answer(exchange);
@@ -314,16 +357,11 @@ static void start_fanout(struct exchange *exchange, const struct batch *batch)
         exchange->fanout = fanout;
 }
 
-static bool is_head(const struct exchange *exchange)
-{
-    return strcmp(exchange->inbound->method, "HEAD") == 0;
-}
-
 /* The header of a stream does not depend on its parts, so HEAD sends nothing to upstreams. */
 static void start_stream(struct exchange *exchange, const struct batch *batch)
 {
     struct arena *arena = exchange->arena;
-    if (is_head(exchange))
+    if (exchange->is_head)
         return;
     exchange->arena = NULL;
     exchange->stream = stream_start(exchange->connection, exchange->config, batch,
