@@ -112,7 +112,8 @@ static void deadline_passed(struct timer *timer)
         return;
     }
     bool unanswered = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
-    if (unanswered && !connection->gone)
+    connection->expired = unanswered && !connection->gone;
+    if (connection->expired)
         send_last_words(connection, 408, "the request did not arrive in time");
     shutdown(connection->fd, SHUT_RDWR); /* libmicrohttpd notices and closes */
 }

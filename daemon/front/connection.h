@@ -57,6 +57,7 @@ struct connection {
     struct exchange *exchange; /* NULL between two */
     enum connection_phase phase;
     int fd;             /* libmicrohttpd's */
+    bool expired;       /* 408 was its last reply */
     bool gone;          /* the client has closed its side, or all; see connection.c */
     usec_t deadline;    /* of the phase */
     uint64_t taken;     /* of the reply, as of the last look; see connection.c */

@@ -61,9 +61,9 @@ struct exchange {
 static unsigned unanswered_status(const struct connection *connection)
 {
     bool reading = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
-    if (connection->gone || !reading)
-        return 499;
-    return connection->deadline <= loop_now(connection->front->loop) ? 408 : 400;
+    if (connection->expired)
+        return 408;
+    return connection->gone || !reading ? 499 : 400;
 }
 
 static void end_observing(struct exchange *exchange)
