@@ -16,7 +16,7 @@ UNITS := $(wildcard systemd/*.service systemd/*.socket)
 MANUALS_5 := $(wildcard docs/man/*.5)
 MANUALS_8 := $(wildcard docs/man/*.8)
 PAGES := README.md CHANGELOG.md LICENSE docs/reference.md docs/from-threads.md
-EXAMPLES := conf/demo.yaml conf/three-posts.json
+EXAMPLES := conf/demo.yaml conf/three-posts.json packaging/gatherd.logrotate
 
 INSTALLED_IN := $(BINDIR) $(UNITDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/examples $(BASHCOMPDIR) \
 	$(ZSHCOMPDIR) $(SYSCONFDIR)/gatherd/conf.d
