@@ -174,7 +174,7 @@ def test_samples_and_slow_requests(gatherd, gated, tmp_path):
 
 
 def test_slow_requests_without_lines(gatherd, gated):
-    """`to: off` keeps the warnings; a log level of error hides them, from the next reload on."""
+    """`to: off` keeps the warnings."""
     gated.add("x", held=True)
     daemon = gatherd("workers: 1\nupstreams: { gated: { url: '$IT' } }\n"
                      "accessLog: { slow: 1ms }\n", IT=gated.url)
