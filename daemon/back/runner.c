@@ -119,7 +119,8 @@ static void end(struct running *call, struct outcome *outcome)
     call->phase = CALL_ENDED;
     call->outcome = outcome_take(outcome);
     call->outcome.attempts = (unsigned)call->tried;
-    call->outcome.resent = call->resent;
+    if (call->resent > 0)
+        call->outcome.resent = call->resent;
     call->outcome.elapsed = clock_now() - call->started;
     call->next = NULL;
     if (runner->last_ended)

@@ -147,6 +147,7 @@ static struct curl_slist *build_headers(struct handle *handle, const struct call
         text += strlen(spec->timeout_header) + sizeof ": " + MSEC_DIGITS;
     }
     handle->sent = 0;
+    handle->resent = 0;
     write_trace(handle, spec, 0);
     if (spec->trace)
         add_line(handle, &count, handle->trace_text);
@@ -170,7 +171,9 @@ static struct curl_slist *build_headers(struct handle *handle, const struct call
 void transfer_options_refresh(struct handle *handle, const struct call_spec *spec, usec_t deadline)
 {
     write_time(handle, spec, deadline);
-    write_trace(handle, spec, handle->sent++);
+    write_trace(handle, spec, handle->sent);
+    if (handle->sent++ > 0)
+        handle->resent = clock_now();
 }
 
 /* ---- the call ---- */

@@ -63,6 +63,7 @@ static void put_text(struct span *span, enum span_text text, const char *value, 
     span_put(span, text, value, strlen(value), max);
 }
 
+/* Sent more than twice is told as twice; only libcurl does that, on connections that die. */
 static void leave_call(const struct observed *observed, const struct call_spec *spec,
                        const struct part *part, usec_t started, usec_t now)
 {

@@ -3,6 +3,7 @@
 import re
 import time
 
+import frames
 import harness
 import otlp
 import pytest
@@ -278,6 +279,24 @@ def test_http2_carries_it_too(gatherd, tmp_path, collector):
         assert told == {"parent": f"00-{TRACE}-{call['id']}-01", "state": "a=1"}
     finally:
         server.stop()
+
+
+def test_a_stream_that_is_sent_again_has_two_spans(gatherd, collector):
+    """A shared connection that dies under a call counts like a kept one."""
+    upstream = frames.Frames("reply", "close", "reply")
+    try:
+        daemon = gatherd(TRACED.replace("url: '$IT'", "url: '$IT', http: 2"), IT=upstream.url,
+                         OTLP=collector.url)
+        ask = [{"id": "x", "upstream": "it", "url": "/"}]
+        assert daemon.batch(ask, merge="keyed").status == 200
+        assert daemon.batch(ask, merge="keyed", headers={"traceparent": GIVEN}).status == 200
+        _, calls = by_kind([span for span in collector.wait(5) if span["trace"] == TRACE])
+        assert len(upstream.requests) == 3 and len({span["id"] for span in calls}) == 2
+        calls.sort(key=lambda span: span["start"])
+        assert calls[0]["attributes"]["error.type"] == "connection_terminated"
+        assert calls[1]["attributes"]["http.request.resend_count"] == 1
+    finally:
+        upstream.stop()
 
 
 @pytest.mark.parametrize("line, words", [
