@@ -22,6 +22,8 @@ struct seat {
 struct crew {
     const struct listeners *listeners;
     struct resolver *resolver;
+    struct access_log *access_log; /* both or none of them */
+    struct span_export *span_export;
     const char *identity; /* this process in Via and CDN-Loop */
     struct seat *seats;   /* one per worker */
     size_t count;

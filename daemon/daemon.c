@@ -17,8 +17,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "access_log.h"
 #include "admin.h"
 #include "back/curl_global.h"
+#include "back/span_export.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli.h"
@@ -26,6 +28,7 @@
 #include "events.h"
 #include "heartbeat.h"
 #include "load.h"
+#include "sys/journal.h"
 #include "sys/limits.h"
 #include "sys/notify.h"
 #include "sys/signals.h"
@@ -103,6 +106,24 @@ static int open_listeners(struct daemon *daemon)
     return 0;
 }
 
+/* Where requests leave their records and spans. */
+static int make_outlets(struct daemon *daemon, size_t workers)
+{
+    struct config *config = daemon->config;
+    struct crew *crew = &daemon->crew;
+    int rc = access_log_new(workers, config->access_log.ring, JOURNAL_SOCKET, &crew->access_log);
+    if (rc == 0)
+        rc = span_export_new(workers, config->tracing.queue, &crew->span_export);
+    if (rc == 0)
+        rc = span_export_configure(crew->span_export, config);
+    if (rc != 0)
+        return rc;
+    rc = access_log_configure(crew->access_log, config);
+    if (rc != 0)
+        log_error("accessLog: %s cannot be opened: %s", config->access_log.to, strerror(-rc));
+    return rc;
+}
+
 static int make_workers(struct daemon *daemon)
 {
     struct crew *crew = &daemon->crew;
@@ -114,7 +135,9 @@ static int make_workers(struct daemon *daemon)
     crew->siblings.count = count;
     daemon->workers = arena_array(daemon->arena, count, sizeof(struct worker *));
     crew->count = count;
-    int rc = resolver_new(&daemon->config->resolver, daemon->resolvers_in, &crew->resolver);
+    int rc = make_outlets(daemon, count);
+    if (rc == 0)
+        rc = resolver_new(&daemon->config->resolver, daemon->resolvers_in, &crew->resolver);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = worker_new(crew, i, daemon->config, &daemon->workers[i]);
     return rc;
@@ -255,10 +278,23 @@ static void report_broken(struct daemon *daemon, const struct faults *faults)
     heartbeat_note(&daemon->heartbeat, note);
 }
 
+/* What is turned on must run before the workers use it. */
+static void apply_outlets(struct daemon *daemon, struct config *config)
+{
+    int rc = access_log_configure(daemon->crew.access_log, config);
+    if (rc != 0)
+        log_error("the access log stays where it was: %s cannot be opened: %s",
+                  config->access_log.to, strerror(-rc));
+    rc = span_export_configure(daemon->crew.span_export, config);
+    if (rc != 0)
+        log_error("tracing cannot be changed: %s", strerror(-rc));
+}
+
 /* Returns once every worker has it, so that the log line afterwards tells the truth. */
 static void apply_config(struct daemon *daemon, struct config *config)
 {
     struct latch *taken = latch_new();
+    apply_outlets(daemon, config);
     for (size_t i = 0; i < daemon->crew.count; i++)
         tally_prepare(daemon->crew.seats[i].tally, config);
     for (size_t i = 0; i < daemon->crew.count; i++)
@@ -285,6 +321,7 @@ static void reload(struct daemon *daemon)
     if (!config) {
         report_broken(daemon, &faults);
         admin_reloaded(daemon->admin, NULL);
+        apply_outlets(daemon, daemon->config); /* a log may have been moved away */
         notify_ready();
         return;
     }
@@ -371,14 +408,25 @@ static void stop_resolver(struct daemon *daemon)
     }
 }
 
+static void stop_outlets(struct daemon *daemon)
+{
+    if (!access_log_stop(daemon->crew.access_log) || !span_export_stop(daemon->crew.span_export)) {
+        log_error("stopped: the access log or tracing did not end in time");
+        _exit(EXIT_FAILED);
+    }
+}
+
 static void take_apart(struct daemon *daemon)
 {
     daemon->admin = admin_free(daemon->admin);
     listeners_close(&daemon->admin_listeners);
+    stop_outlets(daemon);
     if (daemon->crew.resolver)
         stop_resolver(daemon);
     for (size_t i = 0; i < daemon->crew.count; i++)
         worker_free(daemon->workers[i]);
+    access_log_free(daemon->crew.access_log);
+    span_export_free(daemon->crew.span_export);
     listeners_close(&daemon->listeners);
     if (daemon->loop)
         loop_unwatch(daemon->loop, &daemon->signals);

@@ -17,9 +17,12 @@
 #include <unistd.h>
 
 #include "acceptor.h"
+#include "access_log.h"
 #include "back/fanout.h"
+#include "back/span_export.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "front/observe.h"
 #include "front/server.h"
 
 /* A bound for what others may leave here, each bounded on its own (connections, names,
@@ -35,6 +38,8 @@ struct worker {
     struct loop *loop;
     struct dispatch *dispatch;
     struct fanout_engine engine;
+    struct random random;
+    struct outlets outlets;
     struct server *server;
     struct acceptor *acceptor;
     struct watch mail_watch;
@@ -210,6 +215,18 @@ static void run(void *ctx)
 
 /* ---- on the main thread ---- */
 
+static void observe(struct worker *worker)
+{
+    const struct crew *crew = worker->crew;
+    if (!crew->access_log || !crew->span_export)
+        return;
+    worker->outlets = (struct outlets){
+        .lines = access_log_ring(crew->access_log, worker->seat),
+        .spans = span_export_ring(crew->span_export, worker->seat),
+    };
+    server_observe(worker->server, &worker->outlets);
+}
+
 static int build(struct worker *worker, struct config *config)
 {
     struct crew *crew = worker->crew;
@@ -236,11 +253,15 @@ static int build(struct worker *worker, struct config *config)
         .dispatch = worker->dispatch,
         .identity = crew->identity,
         .tally = seat->tally,
+        .random = &worker->random,
     };
-    rc = server_new(worker->loop, &worker->engine, config, &worker->server);
+    rc = random_seed(&worker->random);
     if (rc == 0)
-        rc = acceptor_new(worker->loop, crew, worker->seat, take_connection, worker,
-                          &worker->acceptor);
+        rc = server_new(worker->loop, &worker->engine, config, &worker->server);
+    if (rc != 0)
+        return rc;
+    observe(worker);
+    rc = acceptor_new(worker->loop, crew, worker->seat, take_connection, worker, &worker->acceptor);
     if (rc == 0)
         acceptor_limit(worker->acceptor, config->limits.connections);
     return rc;

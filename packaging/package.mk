@@ -18,7 +18,7 @@ MANUALS_8 := $(wildcard docs/man/*.8)
 PAGES := README.md CHANGELOG.md LICENSE $(wildcard docs/*.md)
 EXAMPLES := conf/demo.yaml conf/three-posts.json conf/alerts.yaml \
 	conf/grafana-dashboard.json $(wildcard conf/examples/*)
-EXAMPLES += $(wildcard conf/proxies/*)
+EXAMPLES += $(wildcard conf/proxies/*) packaging/gatherd.logrotate
 
 INSTALLED_IN := $(BINDIR) $(UNITDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(DOCDIR)/examples $(BASHCOMPDIR) \
 	$(ZSHCOMPDIR) $(SYSCONFDIR)/gatherd/conf.d

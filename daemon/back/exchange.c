@@ -159,7 +159,7 @@ static void begin_sending(struct exchange *exchange, struct channel *channel)
     exchange->out = exchange->broken = exchange->hung_up = false;
     begin_reading(exchange);
     if (outgoing_begin(&exchange->outgoing, &exchange->owner->requests, exchange->spec,
-                       exchange->deadline) != 0)
+                       exchange->deadline, exchange->again) != 0)
         fail(exchange, OUTCOME_INTERNAL, "the request's header is too large");
     else if (!send_more(exchange))
         send_failed(exchange);

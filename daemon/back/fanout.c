@@ -43,6 +43,12 @@ void fanout_release(struct fanout *fanout)
     }
 }
 
+static void observe(struct fanout *fanout)
+{
+    if (fanout->observer && !fanout->parent)
+        fanout->observer->job_ended(fanout->observer, &fanout->job);
+}
+
 static void hand_over(struct fanout *fanout, struct answer *answer)
 {
     assert(!fanout->ended);
@@ -67,18 +73,22 @@ static void end_stream(struct fanout *fanout)
     for (size_t i = 0; i < fanout->job.count; i++)
         tell_part(fanout, i);
     fanout->ended = true;
+    observe(fanout);
     fanout->parts->all_done(fanout->ctx, &fanout->job);
 }
 
 static void finish(struct fanout *fanout)
 {
     legs_stop(fanout);
-    if (fanout->parts)
+    if (fanout->parts) {
         end_stream(fanout);
-    else if (fanout->group)
+    } else if (fanout->group) {
         foreach_finish(fanout);
-    else
-        hand_over(fanout, answer_from_job(&fanout->job));
+    } else {
+        struct answer *answer = answer_from_job(&fanout->job);
+        observe(fanout);
+        hand_over(fanout, answer);
+    }
 }
 
 void fanout_cancel(struct fanout *fanout)
@@ -87,6 +97,7 @@ void fanout_cancel(struct fanout *fanout)
     fanout->ended = true;
     fanout->outstanding++; /* the last child to go must not free it yet */
     legs_stop(fanout);
+    observe(fanout);
     fanout->outstanding--;
     fanout_release(fanout);
 }
@@ -325,6 +336,7 @@ struct fanout *fanout_new(const struct fanout_engine *engine, struct config *con
     fanout->done = done;
     fanout->ctx = ctx;
     fanout->parent = parent;
+    fanout->observer = parent ? parent->observer : NULL;
     if (engine->tally)
         tally_add(&engine->tally->fanouts_begun, 1);
     return fanout;
@@ -334,6 +346,7 @@ struct fanout *fanout_new(const struct fanout_engine *engine, struct config *con
 static struct fanout *start(struct fanout *fanout, const struct batch *batch,
                             const struct inbound *inbound)
 {
+    fanout->observer = inbound->observer;
     struct answer *refusal = make_plan(fanout, batch, inbound);
     if (refusal)
         hand_over(fanout, refusal);

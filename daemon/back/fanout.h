@@ -7,6 +7,7 @@
 #define BACK_FANOUT_H
 
 #include "back/dispatch.h"
+#include "base/random.h"
 #include "core/answer.h"
 
 struct fanout;
@@ -22,8 +23,9 @@ struct fanout_parts {
 struct fanout_engine { /* what fan-outs of one worker share; borrowed */
     struct loop *loop;
     struct dispatch *dispatch;
-    const char *identity; /* this process in Via and CDN-Loop */
-    struct tally *tally;  /* or NULL */
+    const char *identity;  /* this process in Via and CDN-Loop */
+    struct tally *tally;   /* or NULL */
+    struct random *random; /* for ids of spans */
 };
 
 /* Takes the answer. May run inside fanout_start(), when nothing had to be sent. */

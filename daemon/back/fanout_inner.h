@@ -1,5 +1,4 @@
-/* Between the modules that run a fan-out (fanout.c), its legs (legs.c) and the calls of a
- * foreach (foreach.c). Nobody else includes this. */
+/* Between fanout.c (the fan-out), legs.c (its legs) and foreach.c. Nobody else includes it. */
 #ifndef BACK_FANOUT_INNER_H
 #define BACK_FANOUT_INNER_H
 
@@ -38,7 +37,8 @@ struct fanout {
     finished_fn *done;
     const struct fanout_parts *parts; /* NULL: one reply in the end */
     void *ctx;
-    struct fanout *parent; /* held until this one is freed */
+    struct fanout *parent;     /* held until this one is freed */
+    struct observer *observer; /* may be NULL */
     struct plan plan;
     struct job job;
     bool has_job;

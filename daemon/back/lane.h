@@ -42,6 +42,9 @@ struct handle {
     size_t text_room;
     struct curl_slist pin;
     char pin_text[80];
+    char trace_text[80];
+    unsigned sent; /* how often the call went out */
+    usec_t resent; /* and when last, if more than once */
     /* The module's. */
     struct lane *lane;
     struct lane_group *group;

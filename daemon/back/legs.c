@@ -18,14 +18,25 @@ static size_t index_of(const struct leg *leg)
     return (size_t)(leg - leg->owner->legs);
 }
 
+static void observe(const struct fanout *fanout, size_t index)
+{
+    fanout->observer->call_ended(fanout->observer, &fanout->plan.items[index].call,
+                                 &fanout->job.parts[index], fanout->legs[index].started);
+}
+
 static void call_came_home(void *ctx, size_t index, struct outcome *outcome)
 {
     struct fanout *fanout = ctx;
     struct leg *leg = &fanout->legs[index];
+    struct arena *arena = leg->arena;
+    bool observed = fanout->observer && !fanout->ended;
     leg->call = NULL;
-    leg->arena = arena_free(leg->arena);
+    leg->arena = NULL;
     fanout->outstanding--;
     fanout_settle(fanout, index, outcome, false);
+    if (observed) /* now that it was judged */
+        observe(fanout, index);
+    arena_free(arena);
     fanout_release(fanout);
 }
 
@@ -130,6 +141,8 @@ static void start_call(struct fanout *fanout, size_t index, struct spread *sprea
         item->call.timeout = left;
     if (fanout->dedupe.slots && follow(fanout, index))
         return;
+    if (item->call.trace || fanout->observer)
+        item->call.span = random_next(fanout->engine->random);
     fanout->outstanding++;
     leg->call = spread ? spread_call(spread, &item->call, call_came_home, fanout, index)
                        : dispatch_call(fanout->engine->dispatch, fanout->config, &item->call,
@@ -166,6 +179,8 @@ void legs_stop(struct fanout *fanout)
     for (size_t i = 0; i < fanout->plan.count; i++) {
         struct leg *leg = &fanout->legs[i];
         struct fanout *child = leg->child;
+        if (leg->call && fanout->observer)
+            observe(fanout, i);
         if (leg->call)
             dispatch_cancel(fanout->engine->dispatch, leg->call);
         leg->call = NULL;

@@ -26,7 +26,7 @@ static bool sends_body_apart(const struct call_spec *spec)
 }
 
 int outgoing_begin(struct outgoing *outgoing, struct spare_requests *spare,
-                   const struct call_spec *spec, usec_t deadline)
+                   const struct call_spec *spec, usec_t deadline, bool again)
 {
     outgoing->spec = spec;
     outgoing->sent = 0;
@@ -34,7 +34,7 @@ int outgoing_begin(struct outgoing *outgoing, struct spare_requests *spare,
         outgoing->bytes = spare->items[--spare->count];
     else
         buffer_init(&outgoing->bytes, REQUEST_MAX);
-    request_head_write(spec, deadline, &outgoing->bytes);
+    request_head_write(spec, deadline, again ? 1 : 0, &outgoing->bytes);
     if (spec->has_body && !sends_body_apart(spec))
         buffer_append(&outgoing->bytes, spec->body, spec->body_len);
     return buffer_status(&outgoing->bytes) == 0 ? 0 : -E2BIG;

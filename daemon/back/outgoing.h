@@ -23,9 +23,9 @@ struct outgoing { /* zero-initialised: nothing goes out */
 
 void spare_requests_done(struct spare_requests *spare);
 
-/* Prepares it; 0 or, for a head beyond all measure, -E2BIG. */
+/* Prepares it, for the first time or `again`; 0 or, for a head beyond all measure, -E2BIG. */
 int must_check outgoing_begin(struct outgoing *outgoing, struct spare_requests *spare,
-                              const struct call_spec *spec, usec_t deadline);
+                              const struct call_spec *spec, usec_t deadline, bool again);
 /* Sends what goes: 0 all of it is out; -EAGAIN some is left; another -errno: the
  * connection takes no more. */
 int must_check outgoing_send(struct outgoing *outgoing, struct channel *channel);

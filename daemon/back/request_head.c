@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/random.h"
 #include "core/decimal.h"
 
 static void put_number(struct buffer *out, const char *name, unsigned long long number)
@@ -31,7 +32,15 @@ static void put_time(const struct call_spec *spec, usec_t deadline, struct buffe
     put_number(out, spec->timeout_header, deadline > now ? (deadline - now) / USEC_PER_MSEC : 0);
 }
 
-void request_head_write(const struct call_spec *spec, usec_t deadline, struct buffer *out)
+static void put_trace(const struct call_spec *spec, unsigned sent, struct buffer *out)
+{
+    char value[TRACEPARENT_TEXT + 1];
+    trace_parent_write(spec->trace, random_derive(spec->span, sent), value);
+    header_put(out, "traceparent", value);
+}
+
+void request_head_write(const struct call_spec *spec, usec_t deadline, unsigned sent,
+                        struct buffer *out)
 {
     static const char version[] = " HTTP/1.1\r\nHost: ";
     buffer_string(out, spec->method);
@@ -43,6 +52,8 @@ void request_head_write(const struct call_spec *spec, usec_t deadline, struct bu
     if (spec->decode)
         header_put(out, "Accept-Encoding", "gzip, deflate");
     put_time(spec, deadline, out);
+    if (spec->trace)
+        put_trace(spec, sent, out);
     if (spec->lines)
         buffer_append(out, spec->lines, spec->lines_len);
     else

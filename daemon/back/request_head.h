@@ -5,7 +5,9 @@
 #include "base/buffer.h"
 #include "core/plan.h"
 
-/* Appends. The time that remains until `deadline` is written as of now. */
-void request_head_write(const struct call_spec *spec, usec_t deadline, struct buffer *out);
+/* Appends. The time that remains until `deadline` is written as of now. `sent` is how often
+ * the call went out before. */
+void request_head_write(const struct call_spec *spec, usec_t deadline, unsigned sent,
+                        struct buffer *out);
 
 #endif

@@ -53,7 +53,7 @@ struct running {
     struct upstream_tally *tally; /* or NULL */
     struct carried carried;
     struct timer timer;
-    usec_t started, connecting_since;
+    usec_t started, connecting_since, resent;
     usec_t deadline, first_byte_deadline;
     usec_t address_deadline; /* while connecting: when this address gives way */
     struct outcome outcome;
@@ -121,6 +121,8 @@ static void end(struct running *call, struct outcome *outcome)
     call->phase = CALL_ENDED;
     call->outcome = outcome_take(outcome);
     call->outcome.attempts = (unsigned)call->tried;
+    if (call->resent > 0)
+        call->outcome.resent = call->resent;
     call->outcome.elapsed = clock_now() - call->started;
     call->next = NULL;
     if (runner->last_ended)
@@ -208,7 +210,7 @@ static void phase_changed(void *ctx, enum carry_phase phase)
     struct running *call = ctx;
     call->phase = phases[phase];
     if (phase == CARRY_CONNECTING) {
-        call->connecting_since = clock_now();
+        call->connecting_since = call->resent = clock_now();
         call->address_deadline = connect_deadline(call, call->connecting_since);
     } else if (call->addresses && addresses_preferred(call->addresses) != call->address) {
         addresses_prefer(call->addresses, call->address);

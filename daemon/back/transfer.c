@@ -1,9 +1,8 @@
 /*
- * Calls on libcurl. libcurl's callbacks only gather: the header goes through
- * reply_head, the body into a capped buffer, and what happened is noted in the
- * transfer. A transfer with something to tell is in the carrier's list, and
- * carrier_turn() tells it with libcurl off the stack; so an event may start and
- * stop any transfer, itself included.
+ * Calls on libcurl. libcurl's callbacks only gather: the header goes through reply_head,
+ * the body into a capped buffer, and what happened is noted in the transfer. A transfer
+ * with something to tell is in the carrier's list, and carrier_turn() tells it with libcurl
+ * off the stack; so an event may start and stop any transfer, itself included.
  *
  * Where calls share connections (HTTP/2), entry.h says when one is given to libcurl.
  *
@@ -198,6 +197,7 @@ static void build_outcome(struct transfer *transfer, CURLcode result)
     struct outcome *outcome = &transfer->outcome;
     outcome->code = judge(transfer, result);
     outcome->attempts = 1;
+    outcome->resent = transfer->handle->resent;
     if (outcome->code != OUTCOME_REPLY) {
         outcome->detail = transfer->head.detail;
         return;

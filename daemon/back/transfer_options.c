@@ -19,8 +19,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 
-enum { ADDED_LINES = 4, MSEC_DIGITS = 20 };
+enum { ADDED_LINES = 5, MSEC_DIGITS = 20 };
 
 static const struct {
     CURLoption option;
@@ -111,6 +112,28 @@ static void suppress(struct handle *handle, size_t *count, const struct call_spe
         add_line(handle, count, line);
 }
 
+static void write_time(struct handle *handle, const struct call_spec *spec, usec_t deadline)
+{
+    if (!tells_time(spec, deadline))
+        return;
+    usec_t now = clock_now();
+    usec_t left = deadline > now ? (deadline - now) / USEC_PER_MSEC : 0;
+    int len = snprintf(handle->header_text, handle->text_room, "%s: %" PRIu64, spec->timeout_header,
+                       left);
+    assert(len > 0 && (size_t)len < handle->text_room);
+}
+
+/* `sent`: how often before. */
+static void write_trace(struct handle *handle, const struct call_spec *spec, unsigned sent)
+{
+    static const char name[] = "traceparent: ";
+    if (!spec->trace)
+        return;
+    memcpy(handle->trace_text, name, sizeof name);
+    trace_parent_write(spec->trace, random_derive(spec->span, sent),
+                       handle->trace_text + sizeof name - 1);
+}
+
 /* The line with the time comes first in the text, so that it can be found again. */
 static struct curl_slist *build_headers(struct handle *handle, const struct call_spec *spec,
                                         usec_t deadline)
@@ -119,10 +142,15 @@ static struct curl_slist *build_headers(struct handle *handle, const struct call
     make_room(handle, spec);
     char *text = handle->header_text;
     if (tells_time(spec, deadline)) {
-        transfer_options_refresh(handle, spec, deadline);
+        write_time(handle, spec, deadline);
         add_line(handle, &count, text);
         text += strlen(spec->timeout_header) + sizeof ": " + MSEC_DIGITS;
     }
+    handle->sent = 0;
+    handle->resent = 0;
+    write_trace(handle, spec, 0);
+    if (spec->trace)
+        add_line(handle, &count, handle->trace_text);
     for (size_t i = 0; i < spec->headers.count; i++) {
         const struct header *header = &spec->headers.items[i];
         const char *format = header->value[0] ? "%s: %s" : "%s;"; /* libcurl's way to send "" */
@@ -142,13 +170,10 @@ static struct curl_slist *build_headers(struct handle *handle, const struct call
 
 void transfer_options_refresh(struct handle *handle, const struct call_spec *spec, usec_t deadline)
 {
-    if (!tells_time(spec, deadline))
-        return;
-    usec_t now = clock_now();
-    usec_t left = deadline > now ? (deadline - now) / USEC_PER_MSEC : 0;
-    int len = snprintf(handle->header_text, handle->text_room, "%s: %" PRIu64, spec->timeout_header,
-                       left);
-    assert(len > 0 && (size_t)len < handle->text_room);
+    write_time(handle, spec, deadline);
+    write_trace(handle, spec, handle->sent);
+    if (handle->sent++ > 0)
+        handle->resent = clock_now();
 }
 
 /* ---- the call ---- */

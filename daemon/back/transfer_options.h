@@ -23,7 +23,8 @@ bool must_check transfer_options_call(struct handle *handle, const struct call_s
  * begins HTTP/2 anew on a connection that a handle with prior knowledge joins; one
  * without it would ask for an upgrade on a connection that it makes. */
 bool must_check transfer_options_join(struct handle *handle, bool joins);
-/* Writes the time that remains now into the header that tells it, if there is one. */
+/* It goes out now: writes the time that remains into the header that tells it, and a new
+ * parent id into traceparent, where there are such. */
 void transfer_options_refresh(struct handle *handle, const struct call_spec *spec, usec_t deadline);
 /* What CURLOPT_CONNECT_TO takes to reach `origin` at `address`; part of the handle. */
 struct curl_slist *transfer_options_pin(struct handle *handle, const struct origin *origin,

@@ -14,3 +14,11 @@ usec_t clock_now(void)
     assert(rc == 0);
     return (usec_t)now.tv_sec * USEC_PER_SEC + (usec_t)now.tv_nsec / 1000;
 }
+
+usec_t clock_epoch_offset(void)
+{
+    struct timespec now;
+    int rc = clock_gettime(CLOCK_REALTIME, &now);
+    assert(rc == 0);
+    return (usec_t)now.tv_sec * USEC_PER_SEC + (usec_t)now.tv_nsec / 1000 - clock_now();
+}

@@ -14,5 +14,7 @@ typedef uint64_t usec_t; /* microseconds: a moment on the monotonic clock, or a 
 #define USEC_NEVER    UINT64_MAX
 
 usec_t clock_now(void);
+/* What to add to a moment for the microseconds since 1970; changes with the wall clock. */
+usec_t clock_epoch_offset(void);
 
 #endif

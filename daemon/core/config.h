@@ -20,13 +20,6 @@
 #define SLOT_NAME_NONE  "(none)" /* requests that no endpoint has answered */
 enum { SLOT_BATCH = SLOT_FIRST, SLOT_NONE = SLOT_OTHER + 1 };
 
-struct limits {
-    uint64_t requests, expressions, request_body, request_header, depth, values;
-    uint64_t reply_body, reply_header, json_depth, merged, nesting;
-    uint64_t connections, in_flight, client_buffer;
-    usec_t header_time, body_time, idle_time, send_time;
-};
-
 struct upstream_batch { /* what ad-hoc batches may do here */
     struct strings methods, paths;
     bool closed; /* batch: off */
@@ -76,7 +69,10 @@ struct config {
     struct egress egress;
     struct propagate propagate;
     struct compression compression;
-    bool explain;                            /* clients may ask for the plans of batches */
+    bool explain; /* clients may ask for the plans of batches */
+    struct access_log_options access_log;
+    struct tracing_options tracing;
+    bool observes; /* requests have ids, because one of the above or `propagate` wants it */
     struct option_list upstreams, endpoints; /* struct upstream, struct endpoint */
     struct routes *routes;
     struct gauge *in_flight;                       /* calls of the whole daemon */

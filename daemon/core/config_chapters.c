@@ -25,6 +25,13 @@ static const struct config_chapter chapters[] = {
      "Nothing else of a client's request reaches an upstream unless it is forwarded by name."},
     {SECTION_COMPRESSION, "compression",
      "Compressed replies carry `Vary: Accept-Encoding`, and so do others that may be stored."},
+    {SECTION_ACCESS_LOG, "accessLog",
+     "Lines are written by a thread of their own: a slow disk loses lines and holds no request.\n"
+     "With it, `tracing` or `propagate.requestId`, every request has an id: the client's\n"
+     "`X-Request-Id`, if it is a token of at most 128 characters, otherwise a new one. The reply\n"
+     "carries it."},
+    {SECTION_TRACING, "tracing",
+     "One span for a client's request, and one for each time that a call of it was sent."},
     {SECTION_UPSTREAM, "upstreams.NAME",
      "A name has at most 64 letters, digits, `-` and `_`, and begins with a letter or digit."},
     {SECTION_UPSTREAM_BATCH, "upstreams.NAME.batch",

@@ -114,11 +114,10 @@ static void compile_egress(struct config *config, const struct node *root, struc
     }
 }
 
-static void check_propagate(const struct config *config, const struct node *root,
-                            struct faults *faults)
+static void check_added_field(const struct node *root, const char *option, const char *name,
+                              struct faults *faults)
 {
-    const struct node *node = node_get(node_get(root, "propagate"), "timeoutHeader");
-    const char *name = config->propagate.timeout_header;
+    const struct node *node = node_get(node_get(root, "propagate"), option);
     if (!node || !*name)
         return;
     if (!header_name_valid(name))
@@ -279,7 +278,9 @@ void config_check_values(struct config *config, const struct node *root, struct 
     check_hosts(root, faults);
     check_origins(root, config->arena, faults);
     compile_egress(config, root, faults);
-    check_propagate(config, root, faults);
+    check_added_field(root, "timeoutHeader", config->propagate.timeout_header, faults);
+    check_added_field(root, "requestId", config->propagate.request_id, faults);
+    config_check_observing(config, root, faults);
     check_compression(config, root, faults);
     compile_upstreams(config, faults);
 }

@@ -9,6 +9,9 @@
  * NULL (defaults). */
 void config_check_values(struct config *config, const struct node *root, struct faults *faults);
 
+/* The sections accessLog and tracing; afterwards it is known whether anybody observes. */
+void config_check_observing(struct config *config, const struct node *root, struct faults *faults);
+
 /* Routes and batches of the endpoints; upstreams are complete by now. */
 void config_check_endpoints(struct config *config, struct faults *faults);
 

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "core/access_format.h"
 #include "core/config_chapters.h"
 #include "core/config_print.h"
 
@@ -142,6 +143,17 @@ static void put_chapter(struct buffer *out, const struct config_chapter *chapter
         put_option(out, &rows[i]);
 }
 
+static void put_access_fields(struct buffer *out)
+{
+    const char *name, *text;
+    buffer_string(out, ".SH FIELDS OF THE ACCESS LOG\n");
+    for (size_t i = 0; access_field(i, &name, &text); i++) {
+        buffer_printf(out, ".TP\n\\fB%%{%s}\\fR\n", name);
+        roff(out, text);
+        buffer_string(out, "\n");
+    }
+}
+
 void config_print_man(struct buffer *out)
 {
     const struct config_notation *notation;
@@ -155,5 +167,6 @@ void config_print_man(struct buffer *out)
     buffer_string(out, ".SH OPTIONS\n");
     for (size_t i = 0; (chapter = config_chapter(i)); i++)
         put_chapter(out, chapter);
+    put_access_fields(out);
     buffer_string(out, ending);
 }

@@ -1,4 +1,5 @@
 /* The chapters as a page in Markdown, one table each. */
+#include "core/access_format.h"
 #include "core/config_chapters.h"
 #include "core/config_print.h"
 #include "core/metrics_text.h"
@@ -47,6 +48,20 @@ static void put_chapter(struct buffer *out, const struct config_chapter *chapter
         put_row(out, &rows[i]);
 }
 
+static void put_access_fields(struct buffer *out)
+{
+    const char *name, *text;
+    buffer_string(
+        out,
+        "\n## Fields of the access log\n\n"
+        "In `accessLog.format`, and the members of a JSON line. What is not known is `-`, in JSON\n"
+        "`null`. In a format string quotes, backslashes and all but printable ASCII are "
+        "`\\xNN`.\n\n"
+        "| Field | Meaning |\n|---|---|\n");
+    for (size_t i = 0; access_field(i, &name, &text); i++)
+        buffer_printf(out, "| `%%{%s}` | %s |\n", name, text);
+}
+
 void config_print_reference(struct buffer *out)
 {
     const struct config_notation *notation;
@@ -57,5 +72,6 @@ void config_print_reference(struct buffer *out)
     buffer_string(out, effects);
     for (size_t i = 0; (chapter = config_chapter(i)); i++)
         put_chapter(out, chapter);
+    put_access_fields(out);
     metrics_put_reference(out);
 }

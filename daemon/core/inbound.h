@@ -4,7 +4,9 @@
 
 #include "base/clock.h"
 #include "core/header.h"
+#include "core/observer.h"
 #include "core/route.h"
+#include "core/trace_context.h"
 
 struct inbound {
     const char *method;
@@ -16,6 +18,10 @@ struct inbound {
     struct route_match route; /* of an endpoint */
     unsigned nesting;         /* 0: from a client; +1 per endpoint run in place */
     usec_t deadline;          /* of the job it belongs to; USEC_NEVER at the top */
+    /* Where somebody watches; all NULL otherwise. */
+    const struct trace_context *trace; /* its parent is our own span */
+    const char *request_id;
+    struct observer *observer;
 };
 
 /* The decoded first value of a query member; false when absent (or when its

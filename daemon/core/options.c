@@ -42,6 +42,8 @@ static const struct layout layouts[SECTION_COUNT] = {
     [SECTION_EGRESS] = {sizeof(struct egress_options), 0, false},
     [SECTION_PROPAGATE] = {sizeof(struct propagate), 0, false},
     [SECTION_COMPRESSION] = {sizeof(struct compression), 0, false},
+    [SECTION_ACCESS_LOG] = {sizeof(struct access_log_options), 0, false},
+    [SECTION_TRACING] = {sizeof(struct tracing_options), 0, false},
     [SECTION_UPSTREAM] = {sizeof(struct upstream), offsetof(struct upstream, node), true},
     [SECTION_UPSTREAM_BATCH] = {sizeof(struct upstream_batch), 0, false},
     [SECTION_ENDPOINT] = {sizeof(struct endpoint), offsetof(struct endpoint, node), true},
@@ -91,9 +93,9 @@ bool option_section_node(enum option_section section, size_t *ret_offset)
 const char *option_section_name(enum option_section section)
 {
     static const char *const names[SECTION_COUNT] = {
-        "file",      "limits",      "stream",   "resolver",      "egress",
-        "propagate", "compression", "upstream", "upstreamBatch", "endpoint",
-        "forward",   "batch",       "join",     "request",       "foreach",
+        "file",        "limits",    "stream",  "resolver", "egress",        "propagate",
+        "compression", "accessLog", "tracing", "upstream", "upstreamBatch", "endpoint",
+        "forward",     "batch",     "join",    "request",  "foreach",
     };
     return names[section];
 }

@@ -31,6 +31,7 @@ struct outcome {
     const char *detail; /* more about a failure; lives as long as the job; or NULL */
     usec_t elapsed;     /* from dispatch to the last byte */
     unsigned attempts;  /* connections tried; 0: never sent */
+    usec_t resent;      /* when it went out again, its connection having died; or 0 */
 };
 
 /* Frees what it holds and makes it OUTCOME_NONE. */

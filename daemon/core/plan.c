@@ -219,6 +219,8 @@ static void plan_call(struct planner *planner, const struct request *request, co
     plan_call_headers(planner->arena, request, planner->inbound, &planner->propagated,
                       call->has_body ? content_type : NULL, &call->headers, &call->decode);
     fill_headers(planner, request, &call->headers);
+    if (planner->propagated.trace && !header_get(&call->headers, "traceparent"))
+        call->trace = planner->propagated.trace;
     if (call->http != HTTP_2)
         write_lines(planner, call);
     item->timeout = call->timeout;
@@ -247,6 +249,9 @@ static void plan_inner(struct planner *planner, const struct request *request, c
     inner->query = *query == '?' ? query + 1 : "";
     inner->nesting = outer->nesting + 1;
     inner->deadline = outer->deadline;
+    inner->trace = planner->propagated.trace ? planner->propagated.trace : outer->trace;
+    inner->request_id = outer->request_id;
+    inner->observer = outer->observer;
     bool open = planner->values && planner->values->left > 0; /* a sketch: nobody knows where to */
     if (!open)
         inner->route = routes_find(planner->config->routes, request->method, target, target_len);

@@ -17,10 +17,12 @@ struct call_spec {
     const struct origin *origin;
     enum http_version http; /* HTTP_NEGOTIATED: only with TLS */
     const char *method, *target;
-    struct header_list headers; /* all but Host, Content-Length and timeout_header */
+    struct header_list headers; /* all but Host, Content-Length, timeout_header, traceparent */
     const char *lines;          /* the same as they go out over HTTP/1.1, or NULL */
     size_t lines_len;
     const char *timeout_header; /* NULL: none; the carrier adds it with the time that remains */
+    const struct trace_context *trace; /* NULL: no traceparent goes out */
+    uint64_t span; /* stands for a sequence of span ids: random_derive() of how often it was sent */
     bool has_body;
     const char *body;
     size_t body_len;

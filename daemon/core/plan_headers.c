@@ -49,9 +49,11 @@ struct propagated plan_propagate(const struct propagate *propagate, const struct
 {
     struct propagated propagated = {0};
     const struct header_list *headers = &inbound->headers;
-    if (propagate->trace) {
-        propagated.traceparent = join(arena, headers, "traceparent");
-        propagated.tracestate = join(arena, headers, "tracestate");
+    if (propagate->trace)
+        propagated.trace = inbound->trace ? inbound->trace : trace_read(headers, arena);
+    if (inbound->request_id && propagate->request_id[0] != '\0') {
+        propagated.id_name = propagate->request_id;
+        propagated.id = inbound->request_id;
     }
     if (propagate->via) {
         propagated.via =
@@ -132,10 +134,10 @@ void plan_call_headers(struct arena *arena, const struct request *request,
     }
     if (content_type)
         header_add(arena, list, "Content-Type", content_type);
-    if (propagated->traceparent && !header_get(list, "traceparent")) {
-        header_add(arena, list, "traceparent", propagated->traceparent);
-        add_missing(arena, list, "tracestate", propagated->tracestate);
-    }
+    if (propagated->trace && !header_get(list, "traceparent"))
+        add_missing(arena, list, "tracestate", propagated->trace->state);
+    if (propagated->id)
+        add_missing(arena, list, propagated->id_name, propagated->id);
     add_missing(arena, list, "Via", propagated->via);
     add_missing(arena, list, "CDN-Loop", propagated->cdn_loop);
     add_missing(arena, list, "User-Agent", USER_AGENT);

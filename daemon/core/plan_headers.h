@@ -8,7 +8,9 @@
 
 /* The same for all calls of a plan; NULL: not sent. */
 struct propagated {
-    const char *traceparent, *tracestate, *via, *cdn_loop;
+    const struct trace_context *trace; /* the caller writes traceparent of it */
+    const char *via, *cdn_loop;
+    const char *id_name, *id; /* of the request */
 };
 
 struct propagated plan_propagate(const struct propagate *propagate, const struct inbound *inbound,

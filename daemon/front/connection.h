@@ -20,6 +20,7 @@
 
 struct exchange;
 struct connection;
+struct outlets;
 
 /* Of a connection's memory: status line, libmicrohttpd's own fields, read-ahead. */
 #define FRONT_SPARE 4096
@@ -30,9 +31,10 @@ struct front {
     const struct fanout_engine *engine;
     struct config *config; /* in force now; a reference of its own */
     struct connection *first;
-    size_t count;          /* of connections */
-    size_t memory;         /* libmicrohttpd's for each of them */
-    uint64_t begun, ended; /* requests */
+    size_t count;                  /* of connections */
+    size_t memory;                 /* libmicrohttpd's for each of them */
+    uint64_t begun, ended;         /* requests */
+    const struct outlets *outlets; /* NULL: nobody may observe */
     bool draining;
     bool due; /* libmicrohttpd has work that its descriptor does not show */
     void (*client_left)(struct connection *connection);

@@ -24,6 +24,7 @@
 
 #include "base/buffer.h"
 #include "base/mem.h"
+#include "front/account.h"
 #include "front/api.h"
 #include "front/checks.h"
 #include "front/reply.h"
@@ -47,46 +48,25 @@ struct exchange {
     struct stream *stream;
     struct answer *answer;
     enum reply_form form;
-    const char *allow_origin;     /* lives in config */
-    struct wishes wishes;         /* for the form of the reply */
-    struct endpoint_tally *tally; /* once it is known who answers; or NULL */
-    usec_t began;
-    bool counted;
+    const char *allow_origin; /* lives in config */
+    struct wishes wishes;     /* for the form of the reply */
+    struct account account;
     bool head_seen, begun, suspended, close;
+    bool is_head; /* the method */
     bool refused; /* before its end; nothing more is said */
 };
-
-/* Whose request it is is known now. */
-static void count_begin(struct exchange *exchange, size_t slot)
-{
-    if (!exchange->tally)
-        exchange->tally = tally_request_begun(exchange->connection->front->engine->tally, slot);
-}
-
-/* When its reply has been decided, before the client can see it; 0: it gets none. */
-static void count_end(struct exchange *exchange, unsigned status)
-{
-    if (exchange->counted)
-        return;
-    exchange->counted = true;
-    count_begin(exchange, SLOT_NONE);
-    tally_request_ended(exchange->tally, status, clock_now() - exchange->began);
-}
-
-static void count_limit(const struct exchange *exchange, enum tally_limit limit)
-{
-    tally_limit(exchange->connection->front->engine->tally, limit);
-}
 
 static void exchange_free(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
     assert(!exchange->suspended);
     connection->front->ended++;
-    count_end(exchange, exchange->stream ? 200 : connection->timed_out ? 408 : 0);
+    if (exchange->stream)
+        account_reply(&exchange->account, MHD_HTTP_OK, stream_bytes(exchange->stream));
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);
+    account_end(&exchange->account, connection);
     connection->exchange = NULL;
     answer_free(exchange->answer);
     buffer_done(&exchange->body);
@@ -108,8 +88,8 @@ static size_t query_members(const char *query)
 static void refuse(struct exchange *exchange, unsigned status, const char *detail)
 {
     exchange->refused = true;
-    count_limit(exchange, status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
-    count_end(exchange, status);
+    account_limit(&exchange->account, status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
+    account_reply(&exchange->account, status, 0);
     buffer_done(&exchange->body);
     connection_refuse(exchange->connection, status, detail);
 }
@@ -129,7 +109,6 @@ void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
     intake_forget(connection);
     front->begun++;
     exchange->connection = connection;
-    exchange->began = clock_now();
     exchange->config = config_ref(front->config);
     exchange->arena = arena_new();
     buffer_init(&exchange->body, exchange->config->limits.request_body);
@@ -138,6 +117,7 @@ void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
     inbound->deadline = USEC_NEVER;
     exchange->inbound = inbound;
     connection->exchange = exchange;
+    account_begin(&exchange->account, connection, exchange->config);
     connection_enter(connection, CONNECTION_HEAD);
     if (query_members(inbound->query) > INTAKE_MEMBERS_MAX)
         refuse(exchange, 414,
@@ -175,7 +155,8 @@ static void gather(struct exchange *exchange, const char *method, const char *ve
     struct inbound *inbound = exchange->inbound;
     *ret_gathering = (struct gathering){.exchange = exchange};
     inbound->method = arena_string(exchange->arena, method);
-    exchange->wishes.fetches = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    exchange->is_head = strcmp(method, "HEAD") == 0;
+    exchange->wishes.fetches = exchange->is_head || strcmp(method, "GET") == 0;
     ret_gathering->size =
         strlen(method) + strlen(inbound->target) + strlen(version) + strlen("  \r\n\r\n");
     MHD_get_connection_values(exchange->connection->mhd, MHD_HEADER_KIND, gather_field,
@@ -222,6 +203,8 @@ static struct reply_manner manner_of(const struct exchange *exchange)
         .close = exchange->close || exchange->connection->front->draining,
         .varies_by_origin = exchange->config->origins.count > 0,
         .allow_origin = exchange->allow_origin,
+        .request_id =
+            exchange->account.observed ? observe_request_id(exchange->account.observed) : NULL,
     };
 }
 
@@ -232,7 +215,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     struct answer *answer = exchange->answer;
     exchange->answer = NULL;
     represent(answer, &exchange->wishes, &exchange->config->compression, connection->mhd);
-    count_end(exchange, answer->status);
+    account_reply(&exchange->account, answer->status, exchange->is_head ? 0 : answer->body_len);
     connection_enter(connection, CONNECTION_REPLY);
     return reply_send(connection->mhd, answer, &manner);
 }
@@ -263,15 +246,17 @@ static struct answer *answer_head(struct exchange *exchange, const struct verdic
 {
     size_t slot;
     if (verdict->status == 431)
-        count_limit(exchange, TALLY_REQUEST_HEADER);
+        account_limit(&exchange->account, TALLY_REQUEST_HEADER);
     if (verdict->status != 0)
         return answer_problem(verdict->status, verdict->detail);
     if (too_large) {
-        count_limit(exchange, TALLY_REQUEST_BODY);
+        account_limit(&exchange->account, TALLY_REQUEST_BODY);
         return answer_problem(413, "the request's body is larger than allowed");
     }
     struct answer *answer = api_answer_head(exchange->config, exchange->inbound, &slot);
-    count_begin(exchange, slot);
+    const struct endpoint *endpoint = exchange->inbound->route.endpoint;
+    const char *path = endpoint ? endpoint->path : "/batch";
+    account_owner(&exchange->account, slot, answer ? NULL : path);
     return answer;
 }
 
@@ -286,6 +271,8 @@ static enum MHD_Result take_head(struct exchange *exchange, const char *method, 
     size_t records = exchange->inbound->headers.count + query_members(exchange->inbound->query);
     exchange->head_memory = gathering.size + records * FIELD_RECORD;
     struct verdict verdict = judge(exchange, version, gathering.size, &framing);
+    if (exchange->account.observed)
+        observe_head(exchange->account.observed, exchange->inbound, exchange->arena);
     bool too_large = framing.length > exchange->config->limits.request_body;
     if (too_large && !framing.expects_continue)
         return refuse_body(exchange);
@@ -357,16 +344,11 @@ static void start_fanout(struct exchange *exchange, const struct batch *batch)
         exchange->fanout = fanout;
 }
 
-static bool is_head(const struct exchange *exchange)
-{
-    return strcmp(exchange->inbound->method, "HEAD") == 0;
-}
-
 /* The header of a stream does not depend on its parts, so HEAD sends nothing to upstreams. */
 static void start_stream(struct exchange *exchange, const struct batch *batch)
 {
     struct arena *arena = exchange->arena;
-    if (is_head(exchange))
+    if (exchange->is_head)
         return;
     exchange->arena = NULL;
     exchange->stream = stream_start(exchange->connection, exchange->config, batch,
@@ -379,7 +361,7 @@ static enum MHD_Result send_stream(struct exchange *exchange)
     if (exchange->stream)
         return stream_send(exchange->stream, &manner);
     manner.close = true;
-    count_end(exchange, 200);
+    account_stream(&exchange->account);
     return stream_send_head(exchange->connection, exchange->form, &manner);
 }
 
@@ -418,7 +400,7 @@ static void begin_work(struct exchange *exchange)
     exchange->answer =
         api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch, &too_many);
     if (too_many)
-        count_limit(exchange, TALLY_REQUESTS);
+        account_limit(&exchange->account, TALLY_REQUESTS);
     if (exchange->answer || exchange->connection->gone)
         return;
     if (exchange->form == FORM_WHOLE)

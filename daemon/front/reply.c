@@ -71,6 +71,8 @@ static void add_manner(struct MHD_Response *response, const struct reply_manner 
 {
     if (manner->close)
         add(response, "Connection", "close");
+    if (manner->request_id)
+        add(response, "X-Request-Id", manner->request_id);
     if (manner->varies_by_origin)
         add(response, "Vary", "Origin");
     if (manner->allow_origin) {

@@ -14,6 +14,7 @@ struct reply_manner {
     bool close;               /* the last one on its connection */
     bool varies_by_origin;    /* some origins are allowed */
     const char *allow_origin; /* this one is; or NULL */
+    const char *request_id;   /* NULL: it has none */
 };
 
 /* Queues the reply; from the access handler only. Takes the answer; its body goes to

@@ -149,6 +149,11 @@ struct server *server_free(struct server *server)
     return NULL;
 }
 
+void server_observe(struct server *server, const struct outlets *outlets)
+{
+    server->front.outlets = outlets;
+}
+
 int server_add(struct server *server, int fd, const struct sockaddr *peer, socklen_t len)
 {
     if (MHD_add_connection(server->daemon, fd, peer, len) != MHD_YES)

@@ -12,12 +12,17 @@
 #include "base/loop.h"
 
 struct server;
+struct outlets;
 
 /* Takes a reference to `config`; `engine` is borrowed. 0 or -errno. */
 int must_check server_new(struct loop *loop, const struct fanout_engine *engine,
                           struct config *config, struct server **ret_server);
 /* Only after server_give_up(): nothing may be suspended any more. NULL is fine. */
 struct server *server_free(struct server *server);
+
+/* Where records and spans of its requests go; borrowed. Before the first connection, and
+ * needed if a configuration asks for them. */
+void server_observe(struct server *server, const struct outlets *outlets);
 
 /* Takes the descriptor: served until it closes, or closed at once on failure. */
 int must_check server_add(struct server *server, int fd, const struct sockaddr *peer,

@@ -39,6 +39,7 @@ struct stream {
     struct line *first, *last;
     size_t taken;   /* of the first line */
     size_t waiting; /* bytes in the list */
+    uint64_t bytes; /* given to libmicrohttpd */
     bool paused, suspended, ended, broken, flushed;
     usec_t beat; /* when there was a line last */
     struct timer heartbeat;
@@ -133,6 +134,7 @@ static size_t take(struct stream *stream, char *place, size_t room)
             drop_first(stream);
     }
     stream->waiting -= done;
+    stream->bytes += done;
     return done;
 }
 
@@ -279,6 +281,11 @@ void stream_cut(struct stream *stream)
     stream->fanout = NULL;
     loop_clear(stream->connection->front->loop, &stream->heartbeat);
     break_off(stream);
+}
+
+uint64_t stream_bytes(const struct stream *stream)
+{
+    return stream->bytes;
 }
 
 struct stream *stream_free(struct stream *stream)

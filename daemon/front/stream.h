@@ -17,6 +17,8 @@ struct stream *stream_start(struct connection *connection, struct config *config
                             const struct batch *batch, const struct inbound *inbound,
                             struct arena *arena, enum reply_form form, struct answer **ret_refusal);
 /* Cancels what still runs. The connection must not be suspended (stream_cut() first). */
+/* Bytes of the body so far. */
+uint64_t stream_bytes(const struct stream *stream);
 struct stream *stream_free(struct stream *stream); /* NULL is fine; returns NULL */
 
 /* Queues the reply; from the access handler only. */

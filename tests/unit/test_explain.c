@@ -106,7 +106,8 @@ static const char *see(struct explain_fixture *fixture)
 {
     answer_free(fixture->answer);
     fixture->answer = NULL;
-    assert_null(api_answer_head(fixture->base.config, &fixture->inbound));
+    size_t slot;
+    assert_null(api_answer_head(fixture->base.config, &fixture->inbound, &slot));
     if (!api_may_explain(fixture->base.config, &fixture->inbound))
         return NULL;
     fixture->answer = api_explain_asked(fixture->base.config, &fixture->inbound, "gatherd-1",

@@ -1,6 +1,8 @@
 /* Plans: what goes to which upstream, given what a client sent. */
 #include "unit/batch_fixture.h"
 
+#define TRACEPARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 static const char config_text[] =
     "egress: { allow: ['127.0.0.1:9000'] }\n"
     "limits: { nesting: 1, replyBody: 5MiB, replyHeader: 4KiB }\n"
@@ -216,18 +218,19 @@ static void test_trace_and_via(void **state)
     struct plan_fixture *fixture = *state;
     ask(fixture, "GET", "/outer");
     const struct planned *items = plan(fixture);
-    expect_header(&items[0].call, "traceparent", NULL);
+    assert_null(items[0].call.trace);
     expect_header(&items[0].call, "Via", "1.1 gatherd-1");
     expect_header(&items[0].call, "CDN-Loop", "gatherd-1");
-    say(fixture, "traceparent", "00-a-b-01");
+    say(fixture, "traceparent", TRACEPARENT);
     say(fixture, "tracestate", "x=1");
     say(fixture, "Tracestate", "y=2");
     say(fixture, "Via", "1.0 a");
     say(fixture, "Via", "1.1 b");
     say(fixture, "CDN-Loop", "cdn; v=1");
     items = plan(fixture);
-    expect_header(&items[0].call, "traceparent", "00-a-b-01");
-    expect_header(&items[0].call, "tracestate", "x=1, y=2");
+    expect_header(&items[0].call, "traceparent", NULL); /* written when it is sent */
+    assert_int_equal(items[0].call.trace->parent, 0x00f067aa0ba902b7);
+    expect_header(&items[0].call, "tracestate", "x=1,y=2");
     expect_header(&items[0].call, "Via", "1.0 a, 1.1 b, 1.1 gatherd-1");
     expect_header(&items[0].call, "CDN-Loop", "cdn; v=1, gatherd-1");
     assert_int_equal(count_header(&items[0].call, "Via"), 1);
@@ -244,10 +247,10 @@ static void test_propagation_can_be_off(void **state)
                              "endpoints: [{ path: /o, requests: [{ id: o, upstream: shop, "
                              "url: / }] }]\n");
     ask(fixture, "GET", "/o");
-    say(fixture, "traceparent", "00-a-b-01");
+    say(fixture, "traceparent", TRACEPARENT);
     say(fixture, "Via", "1.0 a");
     const struct planned *items = plan(fixture);
-    expect_header(&items[0].call, "traceparent", NULL);
+    assert_null(items[0].call.trace);
     expect_header(&items[0].call, "Via", NULL);
     expect_header(&items[0].call, "CDN-Loop", NULL);
     assert_null(items[0].call.timeout_header);
@@ -258,7 +261,7 @@ static void test_a_requests_own_trace_wins(void **state)
 {
     struct plan_fixture *fixture = *state;
     ask(fixture, "POST", "/batch");
-    say(fixture, "traceparent", "theirs");
+    say(fixture, "traceparent", TRACEPARENT);
     say(fixture, "tracestate", "theirs=1");
     fixture_accept(&fixture->base,
                    "{\"requests\":[{\"id\":\"a\",\"upstream\":\"shop\",\"url\":\"/x\","
@@ -268,6 +271,35 @@ static void test_a_requests_own_trace_wins(void **state)
     expect_header(call, "traceparent", "mine");
     expect_header(call, "tracestate", NULL);
     assert_int_equal(count_header(call, "traceparent"), 1);
+    assert_null(call->trace);
+}
+
+static void test_broken_traces_are_dropped(void **state)
+{
+    struct plan_fixture *fixture = *state;
+    ask(fixture, "GET", "/outer");
+    say(fixture, "traceparent", "00-a-b-01");
+    say(fixture, "tracestate", "x=1");
+    const struct planned *items = plan(fixture);
+    assert_null(items[0].call.trace);
+    expect_header(&items[0].call, "tracestate", NULL);
+}
+
+static void test_the_id_goes_where_it_is_wanted(void **state)
+{
+    struct plan_fixture *fixture = *state;
+    ask(fixture, "GET", "/outer");
+    fixture->inbound.request_id = "abc";
+    expect_header(&plan(fixture)[0].call, "X-Request-Id", NULL);
+    config_unref(fixture->base.config);
+    fixture->base.config = fixture_config(
+        fixture->base.arena, "propagate: { requestId: X-Request-Id }\n"
+                             "upstreams: { shop: { url: 'http://shop.internal' } }\n"
+                             "endpoints: [{ path: /o, requests: [{ id: o, upstream: shop, "
+                             "url: / }] }]\n");
+    ask(fixture, "GET", "/o");
+    fixture->inbound.request_id = "abc";
+    expect_header(&plan(fixture)[0].call, "X-Request-Id", "abc");
 }
 
 static void test_loops(void **state)
@@ -480,6 +512,8 @@ int main(void)
         TEST(test_trace_and_via),
         TEST(test_propagation_can_be_off),
         TEST(test_a_requests_own_trace_wins),
+        TEST(test_broken_traces_are_dropped),
+        TEST(test_the_id_goes_where_it_is_wanted),
         TEST(test_loops),
         TEST(test_times_and_limits),
         TEST(test_bodies),

@@ -1,0 +1,55 @@
+/* What one client request leaves for the access log. Copied as bytes from thread to thread,
+ * so it holds its texts itself. */
+#ifndef CORE_ACCESS_RECORD_H
+#define CORE_ACCESS_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+
+enum access_text {
+    ACCESS_REQUEST_ID,
+    ACCESS_METHOD,
+    ACCESS_TARGET,
+    ACCESS_ENDPOINT,
+    ACCESS_PART,     /* the slowest call's id */
+    ACCESS_UPSTREAM, /* and where it went */
+    ACCESS_TEXTS,
+};
+
+enum { ACCESS_BYTES_MAX = 1280, ACCESS_TARGET_MAX = 512, ACCESS_NAME_MAX = 128 };
+
+enum access_client { CLIENT_UNKNOWN, CLIENT_IPV4, CLIENT_IPV6, CLIENT_UNIX };
+
+struct access_record {
+    usec_t started, duration; /* on the monotonic clock */
+    uint64_t bytes;
+    usec_t slowest; /* how long the slowest call took; counts with ACCESS_PART */
+    unsigned status, total, ok, failed;
+    enum access_client client;
+    unsigned char address[16];
+    unsigned char trace_id[16];
+    bool traced;
+    bool sampled; /* a line is wanted; otherwise it is here because it is slow */
+    bool slow;
+    struct {
+        unsigned short at, len; /* len 0: absent */
+    } texts[ACCESS_TEXTS];
+    size_t used;
+    char bytes_of_texts[ACCESS_BYTES_MAX];
+};
+
+/* Keeps a text, cut to `max` bytes and to the room there is. */
+void access_put(struct access_record *record, enum access_text text, const char *data, size_t len,
+                size_t max);
+static inline const char *access_get(const struct access_record *record, enum access_text text,
+                                     size_t *ret_len)
+{
+    *ret_len = record->texts[text].len;
+    return record->bytes_of_texts + record->texts[text].at;
+}
+/* How many of its bytes count. */
+size_t access_record_size(const struct access_record *record);
+
+#endif

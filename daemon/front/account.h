@@ -1,0 +1,33 @@
+/*
+ * What is noted of one request: in the worker's tally, and for the access log and traces
+ * where the configuration asks for them. On the exchange's thread.
+ */
+#ifndef FRONT_ACCOUNT_H
+#define FRONT_ACCOUNT_H
+
+#include "core/tally.h"
+#include "front/observe.h"
+
+struct account {
+    struct tally *worker;            /* or NULL */
+    struct endpoint_tally *endpoint; /* once it is known who answers; or NULL */
+    struct observed *observed;       /* NULL: nobody watches */
+    usec_t began;
+    bool counted;
+};
+
+/* The first line was read. `config` must outlive it. */
+void account_begin(struct account *account, const struct connection *connection,
+                   const struct config *config);
+/* Whose request it is; `path` as observe_endpoint() takes it, NULL: it is answered already. */
+void account_owner(struct account *account, size_t slot, const char *path);
+void account_limit(const struct account *account, enum tally_limit limit);
+/* Its reply has been decided, before the client can see it. `bytes` of the body. */
+void account_reply(struct account *account, unsigned status, uint64_t bytes);
+/* All that was to be sent of a stream has been made. */
+void account_stream(struct account *account);
+
+/* The exchange is over, whether it had a reply or not. */
+void account_end(struct account *account, const struct connection *connection);
+
+#endif

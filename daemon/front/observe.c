@@ -1,0 +1,286 @@
+/*
+ * The record is filled while the request runs, since most of what it says lives in memory
+ * that is gone at the end. Only who was slowest is known last and kept apart until then.
+ *
+ * A new trace is sampled or not when it begins; one that a client began stays as it was.
+ */
+#include "front/observe.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "core/access_record.h"
+#include "core/span.h"
+
+enum { METHOD_MAX = 32, ID_MAX = 128 };
+
+struct observed {
+    struct observer observer; /* first */
+    const struct front *front;
+    const struct config *config;
+    struct trace_context trace; /* its parent is our span */
+    uint64_t parent;            /* of our span; 0: none */
+    bool spans;                 /* they are wanted */
+    const char *endpoint;       /* NULL: none */
+    char request_id[ID_MAX + 1];
+    char part[ACCESS_NAME_MAX], upstream[ACCESS_NAME_MAX]; /* of the slowest call */
+    size_t part_len, upstream_len;
+    struct access_record record; /* last: its end is rarely touched */
+};
+
+/* ---- while calls run ---- */
+
+static size_t keep(char place[ACCESS_NAME_MAX], const char *text)
+{
+    size_t len = strlen(text);
+    len = len < ACCESS_NAME_MAX ? len : ACCESS_NAME_MAX;
+    memcpy(place, text, len);
+    return len;
+}
+
+static void note_slowest(struct observed *observed, const struct call_spec *spec,
+                         const struct part *part, usec_t elapsed)
+{
+    struct access_record *record = &observed->record;
+    if (part->state == PART_SKIPPED || (observed->part_len > 0 && elapsed <= record->slowest))
+        return;
+    record->slowest = elapsed;
+    observed->part_len = keep(observed->part, spec->id);
+    observed->upstream_len =
+        keep(observed->upstream, spec->upstream ? spec->upstream->name : spec->origin->authority);
+}
+
+static void put_span(const struct observed *observed, const struct span *span)
+{
+    (void)ring_put(observed->front->outlets->spans, span, span_size(span));
+}
+
+static void put_text(struct span *span, enum span_text text, const char *value, size_t max)
+{
+    span_put(span, text, value, strlen(value), max);
+}
+
+/* Sent more than twice is told as twice; only libcurl does that, on connections that die. */
+static void leave_call(const struct observed *observed, const struct call_spec *spec,
+                       const struct part *part, usec_t started, usec_t now)
+{
+    struct span span;
+    memset(&span, 0, offsetof(struct span, bytes));
+    memcpy(span.trace_id, observed->trace.trace_id, sizeof span.trace_id);
+    span.kind = SPAN_CLIENT;
+    span.parent = observed->trace.parent;
+    span.port = spec->origin->port;
+    span.tls = spec->origin->tls;
+    put_text(&span, SPAN_METHOD, spec->method, METHOD_MAX);
+    span_put(&span, SPAN_PATH, spec->target, strcspn(spec->target, "?"), SPAN_PATH_MAX);
+    put_text(&span, SPAN_ROUTE, spec->id, ACCESS_NAME_MAX);
+    put_text(&span, SPAN_SERVER_ADDRESS, spec->origin->host, SPAN_NAME_MAX);
+    span.started = started;
+    if (part->outcome.resent > 0) {
+        span.id = random_derive(spec->span, 0);
+        span.ended = part->outcome.resent;
+        span.error = OUTCOME_CONNECTION_TERMINATED;
+        put_span(observed, &span);
+        span.started = part->outcome.resent;
+        span.resends = 1;
+    }
+    span.id = random_derive(spec->span, span.resends);
+    span.ended = now;
+    span.status = part->outcome.status;
+    span.error = part->state == PART_OK       ? OUTCOME_NONE
+                 : part->state == PART_FAILED ? part->failure
+                                              : OUTCOME_CANCELLED;
+    put_span(observed, &span);
+}
+
+static void call_ended(struct observer *observer, const struct call_spec *spec,
+                       const struct part *part, usec_t started)
+{
+    struct observed *observed = container_of(observer, struct observed, observer);
+    usec_t now = clock_now();
+    note_slowest(observed, spec, part, now - started);
+    if (observed->spans)
+        leave_call(observed, spec, part, started, now);
+}
+
+static void job_ended(struct observer *observer, const struct job *job)
+{
+    struct observed *observed = container_of(observer, struct observed, observer);
+    observed->record.total = (unsigned)job->count;
+    observed->record.ok = (unsigned)job->ok;
+    observed->record.failed = (unsigned)job->failed;
+}
+
+/* ---- the beginning ---- */
+
+static void note_client(struct access_record *record, struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info ? info->client_addr : NULL;
+    if (!address)
+        return;
+    if (address->sa_family == AF_INET) {
+        record->client = CLIENT_IPV4;
+        memcpy(record->address, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+    } else if (address->sa_family == AF_INET6) {
+        record->client = CLIENT_IPV6;
+        memcpy(record->address, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
+               16);
+    } else if (address->sa_family == AF_UNIX) {
+        record->client = CLIENT_UNIX;
+    }
+}
+
+struct observed *observe_begin(const struct connection *connection, const struct config *config)
+{
+    struct observed *observed = mem_new(sizeof *observed);
+    observed->observer = (struct observer){.call_ended = call_ended, .job_ended = job_ended};
+    observed->front = connection->front;
+    observed->config = config;
+    observed->record.started = clock_now();
+    note_client(&observed->record, connection->mhd);
+    return observed;
+}
+
+static void begin_trace(struct observed *observed, const struct trace_context *theirs)
+{
+    struct random *random = observed->front->engine->random;
+    struct trace_context *trace = &observed->trace;
+    if (theirs) {
+        *trace = *theirs;
+        observed->parent = theirs->parent;
+    } else {
+        uint64_t id[2] = {random_next(random), random_next(random) | 1};
+        memcpy(trace->trace_id, id, sizeof trace->trace_id);
+        trace->flags = random_hits(random, observed->config->tracing.sample) ? TRACE_SAMPLED : 0;
+    }
+    trace->parent = random_derive(random_next(random), 0);
+    observed->spans = trace->flags & TRACE_SAMPLED;
+}
+
+static void place_in_trace(struct observed *observed, struct inbound *inbound, struct arena *arena)
+{
+    const struct trace_context *theirs = trace_read(&inbound->headers, arena);
+    struct access_record *record = &observed->record;
+    inbound->trace = theirs;
+    if (observed->config->tracing.on) {
+        begin_trace(observed, theirs);
+        struct trace_context *ours = arena_alloc(arena, sizeof *ours);
+        *ours = observed->trace;
+        inbound->trace = ours;
+    }
+    record->traced = inbound->trace;
+    if (record->traced)
+        memcpy(record->trace_id, inbound->trace->trace_id, sizeof record->trace_id);
+}
+
+static void set_request_id(struct observed *observed, const struct inbound *inbound)
+{
+    const char *theirs = header_get(&inbound->headers, "X-Request-Id");
+    const struct access_record *record = &observed->record;
+    struct random *random = observed->front->engine->random;
+    size_t len = theirs ? strlen(theirs) : 0;
+    if (len > 0 && len <= ID_MAX && header_name_valid(theirs)) { /* a token */
+        memcpy(observed->request_id, theirs, len + 1);
+        return;
+    }
+    if (record->traced) {
+        trace_id_write(record->trace_id, observed->request_id);
+        return;
+    }
+    span_id_write(random_next(random), observed->request_id);
+    span_id_write(random_next(random), observed->request_id + SPAN_ID_TEXT);
+}
+
+void observe_head(struct observed *observed, struct inbound *inbound, struct arena *arena)
+{
+    struct access_record *record = &observed->record;
+    bool query = observed->config->access_log.query;
+    size_t len = query ? strlen(inbound->target) : strcspn(inbound->target, "?");
+    place_in_trace(observed, inbound, arena);
+    set_request_id(observed, inbound);
+    inbound->request_id = arena_string(arena, observed->request_id);
+    inbound->observer = &observed->observer;
+    access_put(record, ACCESS_REQUEST_ID, observed->request_id, strlen(observed->request_id),
+               ID_MAX);
+    access_put(record, ACCESS_METHOD, inbound->method, strlen(inbound->method), METHOD_MAX);
+    access_put(record, ACCESS_TARGET, inbound->target, len, ACCESS_TARGET_MAX);
+}
+
+void observe_endpoint(struct observed *observed, const char *path)
+{
+    observed->endpoint = path;
+}
+
+void observe_reply(struct observed *observed, unsigned status, uint64_t bytes)
+{
+    observed->record.status = status;
+    observed->record.bytes = bytes;
+}
+
+const char *observe_request_id(const struct observed *observed)
+{
+    return observed->request_id[0] ? observed->request_id : NULL;
+}
+
+/* ---- the end ---- */
+
+static void leave_span(const struct observed *observed)
+{
+    const struct access_record *record = &observed->record;
+    struct span span;
+    size_t len;
+    memset(&span, 0, offsetof(struct span, bytes));
+    memcpy(span.trace_id, observed->trace.trace_id, sizeof span.trace_id);
+    span.kind = SPAN_SERVER;
+    span.id = observed->trace.parent;
+    span.parent = observed->parent;
+    span.started = record->started;
+    span.ended = record->started + record->duration;
+    span.status = record->status;
+    if (record->status == 499)
+        span.error = OUTCOME_CANCELLED;
+    else if (record->status >= 500)
+        span.error = OUTCOME_UPSTREAM_STATUS;
+    const char *text = access_get(record, ACCESS_METHOD, &len);
+    span_put(&span, SPAN_METHOD, text, len, METHOD_MAX);
+    text = access_get(record, ACCESS_TARGET, &len);
+    const char *mark = memchr(text, '?', len);
+    span_put(&span, SPAN_PATH, text, mark ? (size_t)(mark - text) : len, SPAN_PATH_MAX);
+    if (observed->endpoint)
+        put_text(&span, SPAN_ROUTE, observed->endpoint, SPAN_NAME_MAX);
+    put_span(observed, &span);
+}
+
+static void leave_line(struct observed *observed)
+{
+    struct access_record *record = &observed->record;
+    if (observed->endpoint)
+        access_put(record, ACCESS_ENDPOINT, observed->endpoint, strlen(observed->endpoint),
+                   ACCESS_NAME_MAX);
+    access_put(record, ACCESS_PART, observed->part, observed->part_len, ACCESS_NAME_MAX);
+    access_put(record, ACCESS_UPSTREAM, observed->upstream, observed->upstream_len,
+               ACCESS_NAME_MAX);
+    (void)ring_put(observed->front->outlets->lines, record, access_record_size(record));
+}
+
+void observe_end(struct observed *observed, unsigned unanswered)
+{
+    struct access_record *record = &observed->record;
+    const struct access_log_options *log = &observed->config->access_log;
+    record->duration = clock_now() - record->started;
+    if (record->status == 0)
+        record->status = unanswered;
+    if (observed->spans)
+        leave_span(observed);
+    record->slow = log->slow > 0 && record->duration > log->slow;
+    record->sampled =
+        log->target != ACCESS_OFF && random_hits(observed->front->engine->random, log->sample);
+    if (record->sampled || record->slow)
+        leave_line(observed);
+    free(observed);
+}

@@ -1,0 +1,36 @@
+/*
+ * Watches one client request for the access log and for traces: gives it an id and a place
+ * in a trace, and leaves a record and spans when it is over. Exists only where the
+ * configuration asks for it. On the exchange's thread; what it leaves goes into rings that
+ * never wait.
+ */
+#ifndef FRONT_OBSERVE_H
+#define FRONT_OBSERVE_H
+
+#include "base/ring.h"
+#include "front/connection.h"
+
+struct observed;
+
+struct outlets {        /* of one thread */
+    struct ring *lines; /* struct access_record */
+    struct ring *spans; /* struct span */
+};
+
+/* The request's first line was read. `config` must outlive it. */
+struct observed *observe_begin(const struct connection *connection, const struct config *config);
+/* The head was read: fills what of `inbound` is for those who watch. `arena` is that of
+ * `inbound`. */
+void observe_head(struct observed *observed, struct inbound *inbound, struct arena *arena);
+/* Who serves it: an endpoint's path, or "/batch"; lives as long as the configuration. */
+void observe_endpoint(struct observed *observed, const char *path);
+/* The last call counts. */
+void observe_reply(struct observed *observed, unsigned status, uint64_t bytes);
+
+/* NULL before the head was read. */
+const char *observe_request_id(const struct observed *observed);
+
+/* It is over; `unanswered` is the status if there was no reply. Frees it. */
+void observe_end(struct observed *observed, unsigned unanswered);
+
+#endif

@@ -1,0 +1,165 @@
+"""A collector of traces that is as strict as OTLP/HTTP with JSON: what a real one might refuse or
+silently drop is an error here."""
+
+import http.server
+import json
+import re
+import threading
+import urllib.parse
+
+import harness
+
+U64 = 1 << 64
+I64 = 1 << 63
+KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
+VALUES = {"stringValue": str, "boolValue": bool, "doubleValue": float, "intValue": str}
+
+
+def only(value, known, where):
+    """Members that the protocol does not have are a slip: receivers ignore them."""
+    assert isinstance(value, dict), where
+    assert not set(value) - set(known), f"{where}: unknown members {set(value) - set(known)}"
+
+
+def identifier(text, digits, where):
+    """Ids are hexadecimal in OTLP's JSON, not base64, and never all zeros."""
+    assert isinstance(text, str) and re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text), (where, text)
+    assert text.strip("0"), f"{where} is all zeros"
+    return text.lower()
+
+
+def nanoseconds(text, where):
+    """Numbers of 64 bits are strings of decimal digits."""
+    assert isinstance(text, str) and re.fullmatch(r"0|[1-9][0-9]*", text), (where, text)
+    assert int(text) < U64
+    return int(text)
+
+
+def attributes(items, where):
+    """KeyValue list to a dict; keys are unique and not empty."""
+    found = {}
+    assert isinstance(items, list), where
+    for item in items:
+        only(item, ["key", "value"], where)
+        key = item["key"]
+        assert isinstance(key, str) and key and key not in found, (where, key)
+        assert len(item["value"]) == 1, (where, item)
+        (kind, value), = item["value"].items()
+        assert kind in VALUES and isinstance(value, VALUES[kind]), (where, item)
+        if kind == "intValue":
+            assert re.fullmatch(r"-?[0-9]+", value) and -I64 <= int(value) < I64
+            value = int(value)
+        found[key] = value
+    return found
+
+
+def read_span(item, resource, scope):
+    """One Span message, checked and made plain."""
+    only(item, ["traceId", "spanId", "parentSpanId", "traceState", "flags", "name", "kind",
+                "startTimeUnixNano", "endTimeUnixNano", "attributes", "droppedAttributesCount",
+                "events", "links", "status"], "span")
+    assert isinstance(item["name"], str) and item["name"]
+    assert item["kind"] in KINDS and not isinstance(item["kind"], bool)
+    status = item.get("status", {})
+    only(status, ["code", "message"], "status")
+    assert status.get("code", 0) in (0, 1, 2)
+    span = {
+        "trace": identifier(item["traceId"], 32, "traceId"),
+        "id": identifier(item["spanId"], 16, "spanId"),
+        "parent": item.get("parentSpanId", "") and identifier(item["parentSpanId"], 16, "parent"),
+        "name": item["name"],
+        "kind": KINDS[item["kind"]],
+        "start": nanoseconds(item["startTimeUnixNano"], "start"),
+        "end": nanoseconds(item["endTimeUnixNano"], "end"),
+        "error": status.get("code", 0) == 2,
+        "attributes": attributes(item.get("attributes", []), "span"),
+        "resource": resource,
+        "scope": scope,
+    }
+    assert span["start"] <= span["end"]
+    return span
+
+
+def read_request(document):
+    """The spans of an ExportTraceServiceRequest."""
+    only(document, ["resourceSpans"], "request")
+    spans = []
+    for group in document["resourceSpans"]:
+        only(group, ["resource", "scopeSpans", "schemaUrl"], "resourceSpans")
+        only(group["resource"], ["attributes", "droppedAttributesCount"], "resource")
+        resource = attributes(group["resource"]["attributes"], "resource")
+        assert "service.name" in resource
+        for part in group["scopeSpans"]:
+            only(part, ["scope", "spans", "schemaUrl"], "scopeSpans")
+            only(part["scope"], ["name", "version", "attributes"], "scope")
+            spans += [read_span(item, resource, part["scope"]["name"]) for item in part["spans"]]
+    return spans
+
+
+class Collector:
+    """The receiver. `answers` are the statuses of the next requests, then 200."""
+
+    def __init__(self, path="/v1/traces"):
+        self.spans, self.wrong, self.answers = [], [], []
+        self.requests = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self.lock = threading.Condition()
+        collector = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            """One request."""
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                """Says nothing."""
+
+            def do_POST(self):
+                """Takes spans."""
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                collector.gate.wait(harness.PATIENCE)
+                status = collector.take(self, path, body)
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}{path}"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def take(self, handler, path, body):
+        """Checks a request; the status to reply with."""
+        with self.lock:
+            self.requests += 1
+            status = self.answers.pop(0) if self.answers else 200
+            try:
+                assert urllib.parse.urlsplit(handler.path).path == path
+                assert handler.headers["Content-Type"].split(";")[0] == "application/json"
+                spans = read_request(json.loads(body.decode("utf-8")))
+                if status == 200:
+                    self.spans += spans
+            except (AssertionError, KeyError, ValueError, TypeError) as error:
+                self.wrong.append(f"{error!r} in {body[:4000]!r}")
+                status = 400
+            self.lock.notify_all()
+            return status
+
+    def wait(self, count):
+        """Waits for so many spans, all of which were sound; they are returned."""
+        with self.lock:
+            self.lock.wait_for(lambda: self.wrong or len(self.spans) >= count, harness.PATIENCE)
+            assert not self.wrong, self.wrong
+            assert len(self.spans) >= count, f"{len(self.spans)} of {count} spans"
+            return list(self.spans)
+
+    def stop(self):
+        """Ends it; nothing may have been wrong."""
+        self.gate.set()
+        self.server.shutdown()
+        self.thread.join(harness.PATIENCE)
+        self.server.server_close()
+        assert not self.wrong, self.wrong

@@ -1,0 +1,342 @@
+"""One line per request: what it says, where it goes, and that it holds nobody."""
+
+import datetime
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+
+import harness
+import pytest
+from scripted import AWAIT, READ
+
+PLAIN = """
+workers: 1
+upstreams: { it: { url: '$IT' } }
+endpoints:
+  - path: /two/{n}
+    merge: keyed
+    requests:
+      - { id: a, upstream: it, url: "/a/{n}" }
+      - { id: b, upstream: it, url: /b, optional: true }
+"""
+TO_FILE = PLAIN + "accessLog: { to: '$FILE'MORE }\n"
+NAMES = ["time", "requestId", "client", "method", "target", "endpoint", "status", "bytes",
+         "durationUs", "parts", "ok", "failed", "slowest", "upstream", "slowestMs", "traceId"]
+
+
+def lines_of(path, count):
+    """Waits for so many lines."""
+    harness.wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= count,
+                       f"{count} lines in {path.name}")
+    return path.read_text().splitlines()
+
+
+@pytest.fixture
+def logged(gatherd, tmp_path):
+    """Starts daemons that log to a file, which is returned too."""
+    path = tmp_path / "access.log"
+
+    def start(upstream, more="", **names):
+        text = TO_FILE.replace("MORE", f", {more}" if more else "")
+        return gatherd(text, IT=upstream.url, FILE=path, **names), path
+
+    return start
+
+
+def test_a_line_says_what_happened(logged, recorder):
+    """All of it, as JSON with the members in their order."""
+    upstream = recorder(lambda target, head, body: (500 if target == "/b" else 200, {}, {"x": 1}))
+    daemon, path = logged(upstream)
+    reply = daemon.get("/two/7?secret=1", {"X-Request-Id": "abc-1"})
+    assert reply.header("X-Request-Id") == "abc-1"
+    line = json.loads(lines_of(path, 1)[0])
+    assert list(line) == NAMES
+    moment = datetime.datetime.fromisoformat(line.pop("time").replace("Z", "+00:00"))
+    assert abs((datetime.datetime.now(datetime.timezone.utc) - moment).total_seconds()) < 60
+    assert line.pop("durationUs") >= line["slowestMs"] * 1000 > 0
+    assert line.pop("slowest") in ("a", "b") and line.pop("slowestMs")
+    assert line == {"requestId": "abc-1", "client": "127.0.0.1", "method": "GET",
+                    "target": "/two/7", "endpoint": "/two/{n}", "status": 200,
+                    "bytes": len(reply.body), "parts": 2, "ok": 1, "failed": 1, "upstream": "it",
+                    "traceId": None}
+
+
+def test_all_kinds_of_ends(logged, recorder):
+    """Refusals, errors, HEAD, streams: each has one line with its status and bytes."""
+    upstream = recorder()
+    daemon, path = logged(upstream, "query: true")
+    ask = [{"id": "x", "upstream": "it", "url": "/x"}]
+    bodies = {}
+    cases = [
+        (404, lambda: daemon.get("/nowhere?x=1")),
+        (405, lambda: daemon.fetch("PUT", "/batch")),
+        (400, lambda: daemon.batch(b"{")),
+        (413, lambda: daemon.fetch("POST", "/batch", {"Content-Length": str(1 << 30)}, b"")),
+        (200, lambda: daemon.fetch("HEAD", "/two/1")),
+        (200, lambda: daemon.batch(ask)),
+        (200, lambda: daemon.batch(ask, headers={"Accept": "application/x-ndjson"})),
+    ]
+    for number, (status, act) in enumerate(cases):
+        reply = act()
+        assert reply.status == status, reply
+        bodies[number] = len(reply.body)
+    found = [json.loads(line) for line in lines_of(path, len(cases))]
+    assert [line["status"] for line in found] == [status for status, _ in cases]
+    assert [line["bytes"] for number, line in enumerate(found) if number != 3] == [
+        bodies[number] for number in range(len(cases)) if number != 3]
+    assert found[0]["target"] == "/nowhere?x=1" and found[0]["endpoint"] is None
+    assert found[2]["endpoint"] == "/batch" and found[2]["parts"] == 0
+    assert found[6]["parts"] == 1 and found[6]["slowest"] == "x"
+    assert len({line["requestId"] for line in found}) == len(cases)
+
+
+def test_who_leaves_or_stalls(logged, scripted):
+    """499 names the call that was waited for, 408 is ours."""
+    upstream = scripted([READ, AWAIT])
+    daemon, path = logged(upstream)
+    with daemon.connect() as connection:
+        connection.request("POST", "/batch", {}, harness.compact(
+            {"requests": [{"id": "x", "upstream": "it", "url": "/x"}]}))
+        harness.wait_until(lambda: upstream.requests, "the call")
+    line = json.loads(lines_of(path, 1)[0])
+    assert (line["status"], line["slowest"], line["upstream"]) == (499, "x", "it")
+    text = daemon.config.read_text()
+    daemon.reload(text + "limits: { headerTime: 100ms }\n", "configuration reloaded")
+    with daemon.connect() as connection:
+        connection.send(b"GET /two/1 HTTP/1.1\r\nHost: a\r\n")
+        assert b" 408 " in connection.take_until(b"\r\n")
+        assert json.loads(lines_of(path, 2)[1])["status"] == 408
+
+
+@pytest.mark.parametrize("given, taken", [
+    ("a" * 128, True), ("a" * 129, False), ("a b", False), ('a"b', False), ("", False),
+    ("a,b", False), ("!#$%&'*+-.^_`|~09AZ", True)])
+def test_ids_of_clients(logged, recorder, given, taken):
+    """A token of at most 128 characters is taken, anything else replaced."""
+    daemon, path = logged(recorder())
+    found = daemon.get("/two/1", {"X-Request-Id": given}).header("X-Request-Id")
+    assert (found == given) == taken
+    assert taken or re.fullmatch("[0-9a-f]{32}", found)
+    assert json.loads(lines_of(path, 1)[0])["requestId"] == found
+
+
+def test_the_id_goes_on_if_wanted(gatherd, recorder):
+    """Only under the name that is configured; without it there is no id at all."""
+    upstream = recorder()
+    daemon = gatherd(PLAIN + "propagate: { requestId: X-Correlation }\n", IT=upstream.url)
+    assert daemon.get("/two/1", {"X-Request-Id": "q1"}).header("X-Request-Id") == "q1"
+    assert all(b"\r\nX-Correlation: q1\r\n" in head + b"\r\n" for head, _ in upstream.requests)
+    other = gatherd(PLAIN, IT=upstream.url)
+    assert other.get("/two/1", {"X-Request-Id": "q1"}).header("X-Request-Id") is None
+
+
+def test_the_trace_is_named(logged, recorder):
+    """Its id, also without a collector; the request's id is made of it."""
+    daemon, path = logged(recorder())
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    reply = daemon.get("/two/1", {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    line = json.loads(lines_of(path, 1)[0])
+    assert line["traceId"] == line["requestId"] == reply.header("X-Request-Id") == trace
+
+
+def test_a_format_of_ones_own(logged, recorder):
+    """Hostile values cannot end a field or a line."""
+    daemon, path = logged(recorder(), "format: '%{client} \"%{method} %{target}\" %{status} 100%%'")
+    daemon.get('/nowhere/"x\\y')
+    daemon.get("/two/1")
+    assert lines_of(path, 2) == [
+        '127.0.0.1 "GET /nowhere/\\x22x\\x5Cy" 400 100%', '127.0.0.1 "GET /two/1" 200 100%']
+
+
+def test_samples_and_slow_requests(gatherd, gated, tmp_path):
+    """Nothing is sampled here, yet what is slow has its line and a warning with the culprit."""
+    path = tmp_path / "access.log"
+    for name in ("quick", "slow"):
+        gated.add(name, held=name == "slow")
+    daemon = gatherd("workers: 1\nupstreams: { gated: { url: '$IT' }, other: { url: '$IT' } }\n"
+                     "accessLog: { to: '$FILE', sample: 0, slow: 100ms }", IT=gated.url, FILE=path)
+    ask = gated.requests("quick", "slow")
+    ask[1]["upstream"] = "other"
+    assert daemon.batch(ask[:1]).status == 200
+    timer = threading.Timer(0.2, gated.release, ["slow"])
+    timer.start()
+    assert daemon.batch(ask, headers={"X-Request-Id": "s1"}).status == 200
+    timer.join()
+    daemon.wait_log(r"warning: slow request: POST /batch: 200 in [0-9.]+ ms, the slowest call "
+                    r'"slow" to other in [0-9.]+ ms request_id=s1 endpoint=/batch upstream=other '
+                    r"status=200 duration_us=\d+")
+    found = [json.loads(line) for line in lines_of(path, 1)]
+    assert [(line["requestId"], line["slowest"], line["upstream"]) for line in found] == [
+        ("s1", "slow", "other")]
+
+
+def test_slow_requests_without_lines(gatherd, gated):
+    """`to: off` keeps the warnings."""
+    gated.add("x", held=True)
+    daemon = gatherd("workers: 1\nupstreams: { gated: { url: '$IT' } }\n"
+                     "accessLog: { slow: 1ms }\n", IT=gated.url)
+    timer = threading.Timer(0.05, gated.release, ["x"])
+    timer.start()
+    daemon.batch(gated.requests("x"))
+    timer.join()
+    daemon.wait_log("slow request: ")
+
+
+def test_sampling_takes_a_share(logged, recorder):
+    """Half of them, about."""
+    daemon, path = logged(recorder(), "sample: 0.5")
+    with daemon.connect() as connection:
+        for _ in range(300):
+            connection.request("GET", "/nowhere", {})
+            connection.receive()
+    daemon.stop()
+    assert 90 < path.read_text().count("\n") < 210
+
+
+def test_stderr_and_stop(gatherd, recorder):
+    """Lines go beside the log's own; what is in the ring at a stop is written."""
+    daemon = gatherd(PLAIN + "accessLog: { to: stderr }\n", IT=recorder().url)
+    for _ in range(50):
+        daemon.get("/nowhere")
+    daemon.stop()
+    assert len(re.findall(r'^\{"time".*"status":404.*\}$', daemon.log(), re.M)) == 50
+
+
+def test_rotation(logged, recorder):
+    """After a rename and SIGHUP lines go to a new file, also when the configuration is broken."""
+    daemon, path = logged(recorder())
+    daemon.get("/nowhere?1")
+    lines_of(path, 1)
+    first = path.rename(path.with_suffix(".1"))
+    daemon.reload(daemon.config.read_text(), "configuration reloaded")
+    daemon.get("/nowhere?2")
+    lines_of(path, 1)
+    second = path.rename(path.with_suffix(".2"))
+    daemon.reload("listen: 7", "stays as it was")
+    daemon.get("/nowhere?3")
+    lines_of(path, 1)
+    assert [name.read_text().count("\n") for name in (first, second, path)] == [1, 1, 1]
+    assert path.stat().st_mode & 0o777 == 0o640 & ~os.umask(os.umask(0))
+
+
+def test_rotation_loses_nothing_under_load(logged, recorder):
+    """Every request has its line in one of the files."""
+    daemon, path = logged(recorder())
+    stop = threading.Event()
+    sent = []
+
+    def ask():
+        with daemon.connect() as connection:
+            while not stop.is_set():
+                connection.request("GET", "/nowhere", {})
+                connection.receive()
+                sent.append(1)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    for number in range(5):
+        before = len(sent)
+        harness.wait_until(lambda before=before: len(sent) > before + 50, "requests")
+        path.rename(path.with_suffix(f".{number}"))
+        daemon.reload(daemon.config.read_text(), "configuration reloaded")
+        harness.wait_until(path.exists, "the new file")
+    stop.set()
+    thread.join()
+    daemon.stop()
+    written = sum(name.read_text().count("\n") for name in path.parent.glob("access.*"))
+    assert written == len(sent)
+
+
+def test_a_reader_that_stops_holds_nobody(gatherd, recorder, tmp_path):
+    """Lines are dropped and counted, requests go on, and so does the stop."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    daemon = gatherd(PLAIN + "accessLog: { to: '$FILE', ring: 16 }\n", IT=recorder().url, FILE=fifo)
+    with daemon.connect() as connection:
+        for _ in range(1000):
+            connection.request("GET", "/nowhere", {})
+            assert connection.receive().status == 404
+    daemon.stop()
+    read = os.read(reader, 1 << 20).count(b"\n")
+    os.close(reader)
+    lost = sum(map(int, re.findall(r"the access log lost (\d+) lines", daemon.log())))
+    assert lost > 0 and read > 0 and 990 <= read + lost <= 1000 + 1
+
+
+def test_a_disk_that_is_full(gatherd, recorder):
+    """The reason is in the log."""
+    daemon = gatherd(PLAIN + "accessLog: { to: /dev/full }\n", IT=recorder().url)
+    daemon.get("/nowhere")
+    daemon.wait_log(r"the access log lost 1 lines: No space left on device")
+
+
+def test_reload_moves_it(gatherd, recorder, tmp_path, fill):
+    """On, elsewhere, off; what cannot be opened leaves it where it was."""
+    upstream = recorder()
+    paths = [tmp_path / "one", tmp_path / "two"]
+    daemon = gatherd(PLAIN, IT=upstream.url)
+    daemon.get("/nowhere")
+
+    def to(place):
+        daemon.reload(fill(PLAIN + f"accessLog: {{ to: {place} }}\n", IT=upstream.url),
+                      "configuration reloaded")
+        daemon.get("/nowhere")
+
+    to(paths[0])
+    lines_of(paths[0], 1)
+    to(paths[1])
+    lines_of(paths[1], 1)
+    to(tmp_path / "none" / "x")
+    lines_of(paths[1], 2)
+    assert "the access log stays where it was" in daemon.log()
+    to("'off'")
+    daemon.stop()
+    assert [path.read_text().count("\n") for path in paths] == [1, 2]
+
+
+def test_a_file_that_cannot_be_opened_at_the_start(tmp_path):
+    """The daemon says so and does not start."""
+    config = tmp_path / "x.yaml"
+    config.write_text('listen: "127.0.0.1:0"\naccessLog: { to: /no/such/folder/x }\n')
+    done = harness.run("--config", config)
+    assert done.returncode == 1
+    assert "accessLog: /no/such/folder/x cannot be opened: No such file" in done.stderr
+
+
+def test_log_levels_change_at_run_time(gatherd, recorder, tmp_path):
+    """With a reload and at once: its own line is logged, or not, by the new level."""
+    daemon = gatherd(PLAIN, IT=recorder().url)
+    text, path = daemon.config.read_text(), tmp_path / "taken"
+    daemon.config.write_text(text + f"logLevel: error\naccessLog: {{ to: {path} }}\n")
+    daemon.signal(signal.SIGHUP)
+    harness.wait_until(path.exists, "the reload that says nothing")
+    daemon.reload("listen: 7", "the configuration stays as it was")
+    assert "configuration reloaded" not in daemon.log()
+    daemon.reload(text + "logLevel: debug\n", "configuration reloaded")
+
+
+@pytest.mark.parametrize("line, words", [
+    ("accessLog: { to: relative.log }", "absolute path"),
+    ("accessLog: { format: plain }", "must be \"json\" or have a field"),
+    ("accessLog: { format: '%{statuss}' }", "did you mean %{status}?"),
+    ("accessLog: { sample: 2 }", "must be a number from 0 to 1"),
+    ("accessLog: { sample: 0.0000000001 }", "must be a number from 0 to 1"),
+    ("accessLog: { sample: -1 }", "must be a number from 0 to 1"),
+    ("accessLog: { ring: 15 }", "16 to 65536"),
+])
+def test_wrong_options_are_named(tmp_path, line, words):
+    """With their place."""
+    (tmp_path / "x.yaml").write_text(line)
+    done = harness.run("--check-config", "--config", tmp_path / "x.yaml")
+    assert done.returncode == 2 and words in done.stderr and "x.yaml:1:" in done.stderr
+
+
+def test_every_field_is_in_the_reference():
+    """The page lists what a line has, in the same order."""
+    page = subprocess.run([harness.BINARY, "--print-reference"], capture_output=True, text=True,
+                          check=True).stdout
+    assert re.findall(r"^\| `%\{(\w+)\}`", page, re.M) == NAMES

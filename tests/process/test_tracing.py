@@ -1,0 +1,315 @@
+"""Traces: what upstreams are told, and what a strict collector gets."""
+
+import re
+import time
+
+import frames
+import harness
+import otlp
+import pytest
+import servers
+from scripted import CLOSE, READ, reply
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+GIVEN = f"00-{TRACE}-{PARENT}-01"
+PLAIN = """
+workers: 1
+upstreams: { it: { url: '$IT' } }
+endpoints:
+  - path: /two/{n}
+    merge: keyed
+    requests:
+      - { id: a, upstream: it, url: "/a/{n}?q=1" }
+      - { id: b, upstream: it, url: /b }
+  - path: /outer
+    merge: keyed
+    requests: [ { id: inner, url: /two/1 } ]
+"""
+TRACED = PLAIN + "tracing: { otlp: '$OTLP', interval: 10ms }\n"
+
+
+@pytest.fixture
+def collector():
+    """A strict collector."""
+    made = otlp.Collector()
+    yield made
+    made.stop()
+
+
+def field(head, name):
+    """A field's only value in a raw head, or None."""
+    found = re.findall(rb"(?im)^" + name.encode() + rb": *([^\r\n]*)\r?$", head)
+    assert len(found) <= 1, found
+    return found[0].decode() if found else None
+
+
+def by_kind(spans):
+    """The server's span and those of its calls."""
+    return ([span for span in spans if span["kind"] == "server"],
+            [span for span in spans if span["kind"] == "client"])
+
+
+def test_a_trace_goes_on_with_new_parents(gatherd, recorder):
+    """Without a collector too: same trace, flags and state, a parent of its own per call."""
+    upstream = recorder()
+    daemon = gatherd(PLAIN, IT=upstream.url)
+    daemon.get("/two/1", {"traceparent": GIVEN, "tracestate": "a=1,b=2"})
+    parents = set()
+    for head, _ in upstream.requests:
+        found = re.fullmatch(f"00-{TRACE}-([0-9a-f]{{16}})-01", field(head, "traceparent"))
+        parents.add(found.group(1))
+        assert field(head, "tracestate") == "a=1,b=2"
+    assert len(parents) == 2 and PARENT not in parents
+
+
+@pytest.mark.parametrize("given", [
+    "", "00", GIVEN.upper(), GIVEN[:-1], GIVEN + "-x", "ff" + GIVEN[2:],
+    f"00-{'0' * 32}-{PARENT}-01", f"00-{TRACE}-{'0' * 16}-01", GIVEN + ", " + GIVEN])
+def test_broken_traces_end_here(gatherd, recorder, given):
+    """Neither field goes on."""
+    upstream = recorder()
+    daemon = gatherd(PLAIN, IT=upstream.url)
+    daemon.get("/two/1", {"traceparent": given, "tracestate": "a=1"})
+    assert len(upstream.requests) == 2
+    for head, _ in upstream.requests:
+        assert field(head, "traceparent") is None
+        assert field(head, "tracestate") is None
+
+
+def test_two_parents_are_none(gatherd, recorder):
+    """Nobody knows which of them is meant."""
+    upstream = recorder()
+    daemon = gatherd(PLAIN, IT=upstream.url)
+    daemon.get("/two/1", [("traceparent", GIVEN), ("traceparent", GIVEN)])
+    assert all(field(head, "traceparent") is None for head, _ in upstream.requests)
+
+
+def test_propagation_can_be_off_while_spans_are_made(gatherd, recorder, collector):
+    """Upstreams are told nothing, the collector all."""
+    upstream = recorder()
+    daemon = gatherd(TRACED + "propagate: { trace: false }\n", IT=upstream.url, OTLP=collector.url)
+    daemon.get("/two/1", {"traceparent": GIVEN})
+    assert all(field(head, "traceparent") is None for head, _ in upstream.requests)
+    assert len({span["id"] for span in collector.wait(3)}) == 3
+
+
+def test_spans_of_a_request(gatherd, recorder, collector):
+    """A server span under the client's, a client span per call under it, all as upstreams saw."""
+    upstream = recorder()
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
+    begin = time.time_ns()
+    daemon.get("/two/7?x=1", {"traceparent": GIVEN})
+    spans = collector.wait(3)
+    (server,), calls = by_kind(spans)
+    assert {span["trace"] for span in spans} == {TRACE}
+    assert server["parent"] == PARENT and server["name"] == "GET /two/{n}"
+    assert server["attributes"] == {
+        "http.request.method": "GET", "url.scheme": "http", "url.path": "/two/7",
+        "http.route": "/two/{n}", "http.response.status_code": 200}
+    assert server["resource"]["service.name"] == "gatherd" and server["scope"] == "gatherd"
+    assert {span["parent"] for span in calls} == {server["id"]}
+    told = {head.split(b" ")[1].split(b"?")[0].decode(): field(head, "traceparent").split("-")[2]
+            for head, _ in upstream.requests}
+    assert {span["attributes"]["url.path"]: span["id"] for span in calls} == told
+    for span in calls:
+        assert span["attributes"]["server.address"] == "127.0.0.1"
+        assert span["attributes"]["server.port"] == upstream.port
+        assert span["attributes"]["http.response.status_code"] == 200
+        assert server["start"] <= span["start"] <= span["end"] <= server["end"]
+        assert "error.type" not in span["attributes"] and not span["error"]
+    assert {span["attributes"]["gatherd.request.id"] for span in calls} == {"a", "b"}
+    assert abs(server["start"] - begin) < 60e9
+
+
+def test_a_request_without_a_trace_begins_one(gatherd, recorder, collector):
+    """Its id is new, sampled, and that of its calls; another request has another."""
+    upstream = recorder()
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
+    daemon.get("/two/1")
+    daemon.get("/two/1")
+    spans = collector.wait(6)
+    servers_, _ = by_kind(spans)
+    assert [span["parent"] for span in servers_] == ["", ""]
+    assert len({span["trace"] for span in spans}) == 2
+    told = [field(head, "traceparent").split("-") for head, _ in upstream.requests]
+    assert {trace for _, trace, _, _ in told} == {span["trace"] for span in spans}
+    assert {flags for _, _, _, flags in told} == {"01"}
+    assert len({span["id"] for span in spans}) == 6
+
+
+def test_sampling(gatherd, recorder, collector):
+    """`sample: 0` makes new traces unsampled; a client's own flag counts either way."""
+    upstream = recorder()
+    daemon = gatherd(TRACED.replace("interval", "sample: 0, interval"), IT=upstream.url,
+                     OTLP=collector.url)
+    daemon.get("/two/1")
+    assert {field(head, "traceparent")[-2:] for head, _ in upstream.requests} == {"00"}
+    daemon.get("/two/1", {"traceparent": GIVEN[:-1] + "0"})
+    daemon.get("/two/1", {"traceparent": GIVEN})
+    daemon.stop()
+    assert {span["trace"] for span in collector.spans} == {TRACE}
+    assert len(collector.spans) == 3
+
+
+def test_failures_are_named(gatherd, recorder, collector):
+    """error.type is the code that users see; a server span fails from 500 on."""
+    upstream = recorder(lambda target, head, body: (503, {}, {}))
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
+    assert daemon.get("/two/1").status == 502
+    (server,), calls = by_kind(collector.wait(3))
+    assert server["error"] and server["attributes"]["http.response.status_code"] == 502
+    failed = [span for span in calls if span["error"]]
+    assert {span["attributes"]["error.type"] for span in failed} <= {"upstream_status", "cancelled"}
+    assert [span["attributes"]["http.response.status_code"] for span in failed
+            if span["attributes"]["error.type"] == "upstream_status"] == [503]
+
+
+def test_endpoints_in_place_are_of_the_same_trace(gatherd, recorder, collector):
+    """Their calls are the children of the client's request."""
+    upstream = recorder()
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
+    daemon.get("/outer")
+    (server,), calls = by_kind(collector.wait(3))
+    assert server["name"] == "GET /outer"
+    assert [span["parent"] for span in calls] == [server["id"]] * 2
+
+
+def test_a_call_that_is_sent_again_has_two_spans(gatherd, scripted, collector):
+    """A kept connection that dies: two attempts, two parents, the first of which failed."""
+    upstream = scripted([READ, reply(b"1"), READ, CLOSE], [READ, reply(b"2")])
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
+    ask = [{"id": "x", "upstream": "it", "url": "/"}]
+    assert daemon.batch(ask, merge="keyed").body == b'{"x":1}'
+    assert daemon.batch(ask, merge="keyed", headers={"traceparent": GIVEN}).body == b'{"x":2}'
+    harness.wait_until(lambda: len(upstream.requests) == 3, "the third request")
+    told = [field(head, "traceparent").split("-")[2] for head in upstream.requests]
+    spans = [span for span in collector.wait(5) if span["trace"] == TRACE]
+    (server,), calls = by_kind(spans)
+    calls.sort(key=lambda span: span["start"])
+    assert [span["id"] for span in calls] == told[1:]
+    assert {span["parent"] for span in calls} == {server["id"]}
+    assert calls[0]["attributes"]["error.type"] == "connection_terminated"
+    assert "http.request.resend_count" not in calls[0]["attributes"]
+    assert calls[1]["attributes"]["http.request.resend_count"] == 1
+    assert calls[1]["attributes"]["http.response.status_code"] == 200
+
+
+def test_a_client_that_leaves_is_told_of(gatherd, gated, collector):
+    """499, and the call that it left behind is cancelled."""
+    gated.add("x", held=True)
+    daemon = gatherd(TRACED, IT=gated.url, OTLP=collector.url)
+    with daemon.connect() as connection:
+        connection.request("POST", "/batch", {}, harness.compact(
+            {"requests": [{"id": "x", "upstream": "it", "url": "/x"}]}))
+        assert gated.parts["x"].asked.wait(harness.PATIENCE)
+    (server,), (call,) = by_kind(collector.wait(2))
+    assert call["attributes"]["error.type"] == server["attributes"]["error.type"] == "cancelled"
+    assert call["parent"] == server["id"]
+    assert server["attributes"]["http.response.status_code"] == 499
+
+
+def test_a_collector_that_refuses_for_a_while(gatherd, recorder, collector):
+    """503 is worth another try, 400 is not; what was lost is counted in the log."""
+    upstream = recorder()
+    collector.answers = [503, 429]
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
+    daemon.get("/two/1")
+    collector.wait(3)
+    collector.answers = [400]
+    daemon.get("/two/1")
+    daemon.wait_log(r"tracing lost \d+ spans: the collector answered 400")
+
+
+def test_a_collector_that_hangs_holds_nobody(gatherd, recorder, collector):
+    """The queue overflows, requests go on, and the stop does not wait for it."""
+    upstream = recorder()
+    collector.gate.clear()
+    text = TRACED.replace("interval", "queue: 16, timeout: 60s, interval")
+    daemon = gatherd(text, IT=upstream.url, OTLP=collector.url)
+    with daemon.connect() as connection:
+        for _ in range(40):
+            connection.request("GET", "/two/1", {})
+            assert connection.receive().status == 200
+    begin = time.monotonic()
+    daemon.stop()
+    assert time.monotonic() - begin < 8
+    lost = sum(map(int, re.findall(r"tracing lost (\d+) spans", daemon.log())))
+    assert lost == 40 * 3
+
+
+def test_nobody_listens(gatherd, recorder):
+    """Spans are lost and counted, with the reason."""
+    upstream = recorder()
+    dead = f"http://127.0.0.1:{harness.closed_port()}/v1/traces"
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=dead)
+    daemon.get("/two/1")
+    daemon.wait_log(r"tracing lost \d+ spans: Couldn't connect")
+
+
+def test_reload_turns_it_on_and_off(gatherd, recorder, collector, fill):
+    """Without a restart; spans go where the newest configuration says."""
+    upstream = recorder()
+    daemon = gatherd(PLAIN, IT=upstream.url)
+    daemon.get("/two/1")
+    on = fill(TRACED.replace("interval", "service: shop, interval"), IT=upstream.url,
+              OTLP=collector.url)
+    daemon.reload(on, "configuration reloaded")
+    daemon.get("/two/1")
+    assert {span["resource"]["service.name"] for span in collector.wait(3)} == {"shop"}
+    daemon.reload(fill(PLAIN, IT=upstream.url), "configuration reloaded")
+    daemon.get("/two/1")
+    daemon.stop()
+    assert len(collector.spans) == 3
+
+
+def test_http2_carries_it_too(gatherd, tmp_path, collector):
+    """The other carrier sends the same field; a real server reads it."""
+    (tmp_path / "www").mkdir()
+    (tmp_path / "nginx").mkdir()
+    server = servers.Nginx(tmp_path / "nginx", tmp_path / "www", listen="http2", more="""
+      location = /trace { return 200 '{"parent":"$http_traceparent","state":"$http_tracestate"}'; }
+    """)
+    try:
+        text = TRACED.replace("url: '$IT'", "url: '$IT', http: 2")
+        daemon = gatherd(text, IT=server.url, OTLP=collector.url)
+        told = daemon.batch([{"id": "x", "upstream": "it", "url": "/trace"}], merge="keyed",
+                            headers={"traceparent": GIVEN, "tracestate": "a=1"}).json()["x"]
+        _, (call,) = by_kind(collector.wait(2))
+        assert told == {"parent": f"00-{TRACE}-{call['id']}-01", "state": "a=1"}
+    finally:
+        server.stop()
+
+
+def test_a_stream_that_is_sent_again_has_two_spans(gatherd, collector):
+    """A shared connection that dies under a call counts like a kept one."""
+    upstream = frames.Frames("reply", "close", "reply")
+    try:
+        daemon = gatherd(TRACED.replace("url: '$IT'", "url: '$IT', http: 2"), IT=upstream.url,
+                         OTLP=collector.url)
+        ask = [{"id": "x", "upstream": "it", "url": "/"}]
+        assert daemon.batch(ask, merge="keyed").status == 200
+        assert daemon.batch(ask, merge="keyed", headers={"traceparent": GIVEN}).status == 200
+        _, calls = by_kind([span for span in collector.wait(5) if span["trace"] == TRACE])
+        assert len(upstream.requests) == 3 and len({span["id"] for span in calls}) == 2
+        calls.sort(key=lambda span: span["start"])
+        assert calls[0]["attributes"]["error.type"] == "connection_terminated"
+        assert calls[1]["attributes"]["http.request.resend_count"] == 1
+    finally:
+        upstream.stop()
+
+
+@pytest.mark.parametrize("line, words", [
+    ("tracing: { otlp: 'localhost:4318' }", "must be \"off\" or a URL"),
+    ("tracing: { otlp: 'ftp://a/b' }", "must be"),
+    ("tracing: { sample: 1.1 }", "must be a number from 0 to 1"),
+    ("tracing: { sample: half }", "must be a number from 0 to 1"),
+    ("tracing: { queue: 1 }", "16 to 65536"),
+    ("propagate: { requestId: 'a b' }", "must be a header field's name"),
+    ("propagate: { requestId: Host }", "must not be"),
+])
+def test_wrong_options_are_named(tmp_path, line, words):
+    """With their place."""
+    (tmp_path / "x.yaml").write_text(line)
+    done = harness.run("--check-config", "--config", tmp_path / "x.yaml")
+    assert done.returncode == 2 and words in done.stderr and "x.yaml:1:" in done.stderr
