@@ -32,10 +32,19 @@ def post(document, *fields):
 
 
 def descriptors(daemon, upstream):
-    """How many descriptors it has open, connections kept to the upstream left out."""
-    kept = f" 0100007F:{upstream.address[1]:04X} 01 "
-    table = pathlib.Path(f"/proc/{daemon.process.pid}/net/tcp").read_text()
-    return len(os.listdir(f"/proc/{daemon.process.pid}/fd")) - table.count(kept)
+    """How many descriptors it has open, its connections kept to the upstream left out."""
+    process = pathlib.Path(f"/proc/{daemon.process.pid}")
+    kept = f"0100007F:{upstream.address[1]:04X}"
+    rows = [line.split() for line in (process / "net" / "tcp").read_text().splitlines()[1:]]
+    # The table is of all processes: sockets are told apart by their inodes.
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[2] == kept and row[3] == "01"}
+    count = 0
+    for entry in (process / "fd").iterdir():
+        try:
+            count += os.readlink(entry) not in sockets
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return count
 
 
 # The end.

@@ -24,6 +24,7 @@ upstreams:
 endpoints:
   - path: /posts/{id}/page
     merge: keyed
+    etag: always
     requests:
       - { id: post,     upstream: demo, url: "/posts/{id}" }
       - { id: comments, upstream: demo, url: "/posts/{id}/comments" }
