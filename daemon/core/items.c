@@ -102,6 +102,11 @@ struct batch *items_batch(const struct batch *batch, const struct request *reque
         requests[i].foreach = NULL;
         requests[i].shape = request->foreach->shape;
         requests[i].hidden = false;
+        if (batch->at_least > 0) { /* then a part has succeeded or not; no item may be missing */
+            requests[i].optional = false;
+            requests[i].fallback = NULL;
+            requests[i].fallback_len = 0;
+        }
         requests[i].index = i;
     }
     return inner;

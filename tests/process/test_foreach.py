@@ -141,6 +141,17 @@ def test_a_failed_item_of_an_optional_request(gatherd, recorder, member, place):
     assert reply.header("aggregate-status") == "partial; total=2; ok=2; failed=0; skipped=0"
 
 
+@pytest.mark.parametrize("member", [{"optional": True}, {"default": [7]}])
+def test_a_policy_that_counts_successes_wants_every_item(gatherd, recorder, member):
+    """A foreach with a failed item is no success to it."""
+    daemon, _ = start(gatherd, recorder, list(range(4)),
+                      lambda target: (404 if target == "/items/1" else 200, {}, target))
+    reply = daemon.batch(each(**member), merge="keyed", policy={"atLeast": 2})
+    assert reply.status == 502 and code(reply) == "upstream_status", reply
+    assert reply.header("aggregate-status") == "failed; total=2; ok=1; failed=1; skipped=0"
+    assert daemon.batch(each("/other/{$item}", **member), merge="keyed", policy={"atLeast": 2}).status == 200
+
+
 def test_an_item_that_cannot_be_filled(gatherd, recorder):
     """Is a failed item like any other."""
     daemon, upstream = start(gatherd, recorder, ["a", None, ".."])
