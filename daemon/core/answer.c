@@ -96,10 +96,12 @@ struct answer *answer_from_faults(const struct faults *faults)
     return answer;
 }
 
-/* The status that stands for a part, or 0 for one that was not needed. */
+/* The status that stands for a part, or 0 for one that was not needed: cancelled, or a failure
+ * that a policy could do without. */
 static unsigned part_status(const struct job *job, const struct part *part)
 {
-    if (part->state == PART_SKIPPED)
+    bool met = job->batch->at_least > 0 && !job->decider;
+    if (part->state == PART_SKIPPED || (met && part->state == PART_FAILED))
         return 0;
     if (job->batch->merge == MERGE_ENVELOPE)
         return merge_envelope_status(part);
