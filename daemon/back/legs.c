@@ -143,6 +143,7 @@ void leg_start(struct fanout *fanout, size_t index, usec_t now, struct spread *s
     leg->owner = fanout;
     leg->started = now;
     leg->round = fanout->round;
+    fanout->job.parts[index].begun = true;
     if (item->in_place)
         start_child(fanout, leg, item);
     else

@@ -19,6 +19,7 @@ enum part_state {
 struct part {
     const struct request *request;
     enum part_state state;
+    bool begun; /* its call was given to a carrier; set by the owner of the job */
     struct outcome outcome;
     enum outcome_code failure; /* when failed: the code users see */
     enum json_type type;       /* JSON_NONE: an empty body, or not looked at */
@@ -69,7 +70,8 @@ bool job_fail(struct job *job, size_t index, enum outcome_code failure, struct o
               usec_t now);
 
 /* The batch's deadline has passed: what waits has failed with http_response_timeout
- * (under `onTimeout: partial` as if optional). The job is complete afterwards. */
+ * (under `onTimeout: partial` as if optional), whether it was begun or not. The job is complete
+ * afterwards. */
 void job_expire(struct job *job, usec_t now);
 
 /* A part's value, its `default` perhaps, turned out to be unusable when the job was merged: the

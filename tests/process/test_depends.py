@@ -263,6 +263,9 @@ def test_the_deadline_of_the_batch(gatherd, recorder):
     assert reply.status == 200
     assert reply.json()["a"] == {"ok": 1}
     assert errors(reply) == {"b": "http_response_timeout", "c": "http_response_timeout"}
+    late, never = reply.json()["_meta"]["errors"]
+    assert (late["attempts"], never["attempts"]) == (1, 0)
+    assert "before the request was sent" in never["detail"] and "before" not in late["detail"]
     told = re.search(rb"X-Request-Timeout-Ms: (\d+)", upstream.requests[1][0])
     assert int(told.group(1)) <= 300
     assert upstream.targets() == ["/a", "/b"]

@@ -98,6 +98,15 @@ def test_race_is_decided_either_way(pair):
     left(slow)
 
 
+def test_what_is_cancelled_says_whether_it_was_sent(pair):
+    """One attempt when its call was on its way, none when it still waited for another."""
+    daemon, slow = pair()
+    answer = daemon.batch([call("s", "slow"), call("w", "slow", dependsOn=["s"]), call("f", "fast")],
+                          policy="any", timeout="30s")
+    assert [part["body"].get("attempts") for part in answer.json()["responses"]] == [1, 0, None]
+    left(slow)
+
+
 def test_out_of_reach_is_the_end(pair):
     """As soon as too few are left, the failure that decided is the reply."""
     daemon, slow = pair(FAILURE)
