@@ -241,6 +241,23 @@ def test_the_deadline(gatherd, recorder):
     upstream.wait_gone(3)
 
 
+def test_the_deadline_of_a_partial_reply(gatherd, recorder):
+    """What is unfinished is one failure; its items are not listed as well."""
+    daemon, upstream = start(gatherd, recorder, [0, 1, 2])
+
+    def answer(target, head, body):
+        if target in ("/items/1", "/items/2"):
+            upstream.wait_until_left()
+        return 200, {}, [0, 1, 2]
+    upstream.answer = answer
+    for limit in (1, 8):
+        reply = daemon.batch(each(optional=True, dedupe=False, foreach={"concurrency": limit}),
+                             merge="keyed", timeout="300ms", onTimeout="partial")
+        assert reply.status == 200 and reply.json()["each"] is None, reply
+        assert [error.get("item") for error in reply.json()["_meta"]["errors"]] == [None]
+        assert reply.header("aggregate-status") == "partial; total=2; ok=1; failed=1; skipped=0"
+
+
 BAD = [({"from": "responses.list.body"}, "/foreach/from", "without braces"),
        ({"from": "$responses.list.status"}, "/foreach/from", "only a body"),
        ({"from": "$responses.each.body"}, "/foreach/from", "wait for itself"),
