@@ -184,8 +184,9 @@ static void set_raw(struct answer *answer, const struct job *job, struct part *p
     answer_headers_common(answer->arena, &answer->headers, answer->status, NULL);
 }
 
-static void set_overflow(struct answer *answer, const struct job *job, int status)
+static void set_overflow(struct answer *answer, struct job *job, int status)
 {
+    job->unmerged = true;
     if (status == -ENOMEM) {
         set_problem(answer, 503, "there is no memory left for the merged reply", NULL);
         return;

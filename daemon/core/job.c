@@ -327,6 +327,7 @@ void job_expire(struct job *job, usec_t now)
         part->state = PART_FAILED;
         part->failure = OUTCOME_RESPONSE_TIMEOUT;
         part->item_failures = NULL;
+        part->failed_item = NULL;
         part->outcome = (struct outcome){
             .code = OUTCOME_RESPONSE_TIMEOUT,
             .detail = part->begun ? "the batch's deadline passed first"
