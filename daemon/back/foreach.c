@@ -82,6 +82,7 @@ void foreach_finish(struct fanout *fanout)
     enum outcome_code failure =
         items_outcome(&fanout->job, parent->config->limits.reply_body, parent->arena, &outcome);
     if (failure != OUTCOME_NONE) {
+        part->failed_item = items_failed(&fanout->job, parent->arena);
         fanout_fail(parent, index, failure, &outcome);
         return;
     }

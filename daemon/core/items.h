@@ -28,6 +28,10 @@ struct batch *items_batch(const struct batch *batch, const struct request *reque
 enum outcome_code items_outcome(struct job *job, uint64_t most, struct arena *arena,
                                 struct outcome *ret_outcome);
 
+/* The place of the item that ended a job with a failure; NULL when it was none of them. Lives in
+ * `arena`. */
+const size_t *items_failed(const struct job *job, struct arena *arena);
+
 /* The items that failed in a job with a good outcome; NULL when none did. Lives in `arena`. */
 const struct item_failures *items_failures(const struct job *job, struct arena *arena);
 

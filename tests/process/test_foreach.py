@@ -104,7 +104,8 @@ def test_a_failed_item_fails_the_part(gatherd, recorder):
                              lambda target: (500 if target == "/items/2" else 200, {}, {"t": target}))
     reply = daemon.batch(each(foreach={"concurrency": 1}), merge="keyed")
     assert reply.status == 502 and code(reply) == "upstream_status", reply
-    assert "item 2" in reply.body.decode()
+    (error,) = reply.json()["errors"]
+    assert error["item"] == 2 and "item 2" in error["detail"]
     assert upstream.targets() == ["/list", "/items/0", "/items/1", "/items/2"]
 
 
