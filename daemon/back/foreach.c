@@ -33,6 +33,7 @@ static void start_group(struct fanout *fanout, size_t index, const struct items 
     struct fanout *child = fanout_new(fanout->engine, fanout->config, arena, fanout, NULL, leg);
     leg->owner = fanout;
     leg->started = now;
+    fanout->job.parts[index].begun = true;
     child->group = arena_alloc(arena, sizeof *child->group);
     *child->group = (struct group){.items = *items, .foreach = request->foreach};
     child->plan.count = items->count;
@@ -81,6 +82,7 @@ void foreach_finish(struct fanout *fanout)
     enum outcome_code failure =
         items_outcome(&fanout->job, parent->config->limits.reply_body, parent->arena, &outcome);
     if (failure != OUTCOME_NONE) {
+        part->failed_item = items_failed(&fanout->job, parent->arena);
         fanout_fail(parent, index, failure, &outcome);
         return;
     }

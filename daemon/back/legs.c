@@ -40,15 +40,31 @@ static void call_came_home(void *ctx, size_t index, struct outcome *outcome)
     fanout_release(fanout);
 }
 
-/* A child's answer is to its parent what an upstream's reply is. */
-static struct outcome outcome_of(struct answer *answer, usec_t started)
+/* True when it is the request's own timeout that ended the child, and not what the endpoint
+ * has decided. */
+static bool was_cut_off(const struct leg *leg, const struct answer *answer, usec_t now)
 {
+    const struct planned *item = &leg->owner->plan.items[index_of(leg)];
+    usec_t deadline = item->inner->deadline;
+    return answer->status == outcome_status(OUTCOME_RESPONSE_TIMEOUT) && now >= deadline &&
+           deadline < leg->owner->deadline;
+}
+
+/* A child's answer is to its parent what an upstream's reply is. */
+static struct outcome outcome_of(const struct leg *leg, struct answer *answer)
+{
+    usec_t now = clock_now();
     struct outcome outcome = {
         .code = OUTCOME_REPLY,
         .status = answer->status,
-        .elapsed = clock_now() - started,
+        .elapsed = now - leg->started,
         .attempts = 1,
     };
+    if (was_cut_off(leg, answer, now)) {
+        outcome.code = OUTCOME_RESPONSE_TIMEOUT;
+        outcome.status = 0;
+        return outcome;
+    }
     struct buffer head;
     buffer_init(&head, SIZE_MAX / 2);
     for (size_t i = 0; i < answer->headers.count; i++) {
@@ -59,6 +75,8 @@ static struct outcome outcome_of(struct answer *answer, usec_t started)
         buffer_string(&head, "\r\n");
     }
     outcome.head = buffer_take(&head, &outcome.head_len);
+    if (strcmp(leg->owner->plan.items[index_of(leg)].inner->method, "HEAD") == 0)
+        return outcome;
     outcome.body = answer->body;
     outcome.body_len = answer->body_len;
     answer->body = NULL;
@@ -70,7 +88,7 @@ static struct outcome outcome_of(struct answer *answer, usec_t started)
 static void child_done(void *ctx, struct answer *answer)
 {
     struct leg *leg = ctx;
-    struct outcome outcome = outcome_of(answer, leg->started);
+    struct outcome outcome = outcome_of(leg, answer);
     answer_free(answer);
     leg->child = NULL;
     fanout_settle(leg->owner, index_of(leg), &outcome, true);
@@ -156,6 +174,7 @@ void leg_start(struct fanout *fanout, size_t index, usec_t now, struct spread *s
     leg->owner = fanout;
     leg->started = now;
     leg->round = fanout->round;
+    fanout->job.parts[index].begun = true;
     if (item->in_place)
         start_child(fanout, leg, item);
     else

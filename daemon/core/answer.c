@@ -98,10 +98,12 @@ struct answer *answer_from_faults(const struct faults *faults)
     return answer;
 }
 
-/* The status that stands for a part, or 0 for one that was not needed. */
+/* The status that stands for a part, or 0 for one that was not needed: cancelled, or a failure
+ * that a policy could do without. */
 static unsigned part_status(const struct job *job, const struct part *part)
 {
-    if (part->state == PART_SKIPPED)
+    bool met = job->batch->at_least > 0 && !job->decider;
+    if (part->state == PART_SKIPPED || (met && part->state == PART_FAILED))
         return 0;
     if (job->batch->merge == MERGE_ENVELOPE)
         return merge_envelope_status(part);
@@ -187,8 +189,9 @@ static void set_raw(struct answer *answer, const struct job *job, struct part *p
     answer->storable = !field_list_has((struct field_text){control, strlen(control)}, "no-store");
 }
 
-static void set_overflow(struct answer *answer, const struct job *job, int status)
+static void set_overflow(struct answer *answer, struct job *job, int status)
 {
+    job->unmerged = true;
     if (status == -ENOMEM) {
         set_problem(answer, 503, "there is no memory left for the merged reply", NULL);
         return;

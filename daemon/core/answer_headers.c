@@ -52,7 +52,8 @@ static void add_aggregate_status(struct arena *arena, struct header_list *header
 {
     struct buffer line;
     buffer_init(&line, LINE_MAX_LENGTH);
-    buffer_string(&line, job->decider ? "failed" : job_is_partial(job) ? "partial" : "complete");
+    bool failed = job->decider || job->unmerged;
+    buffer_string(&line, failed ? "failed" : job_is_partial(job) ? "partial" : "complete");
     buffer_string(&line, "; total=");
     decimal_put(&line, job->count);
     buffer_string(&line, "; ok=");

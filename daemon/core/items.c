@@ -102,6 +102,11 @@ struct batch *items_batch(const struct batch *batch, const struct request *reque
         requests[i].foreach = NULL;
         requests[i].shape = request->foreach->shape;
         requests[i].hidden = false;
+        if (batch->at_least > 0) { /* then a part has succeeded or not; no item may be missing */
+            requests[i].optional = false;
+            requests[i].fallback = NULL;
+            requests[i].fallback_len = 0;
+        }
         requests[i].index = i;
     }
     return inner;
@@ -140,6 +145,12 @@ static enum outcome_code fail(struct job *job, struct part *part, struct arena *
     return part->failure;
 }
 
+/* An item's failure is the whole's. */
+static bool is_lost(const struct job *job)
+{
+    return job->decider && (job->expired || !part_is_optional(job, job->decider));
+}
+
 enum outcome_code items_outcome(struct job *job, uint64_t most, struct arena *arena,
                                 struct outcome *ret_outcome)
 {
@@ -147,7 +158,7 @@ enum outcome_code items_outcome(struct job *job, uint64_t most, struct arena *ar
     assert(job->complete);
     enum outcome_code failure = OUTCOME_NONE;
     unsigned attempts = count_attempts(job);
-    if (job->decider && (job->expired || !part_is_optional(job, job->decider))) {
+    if (is_lost(job)) {
         failure = fail(job, job->decider, arena, ret_outcome);
     } else {
         struct buffer body;
@@ -168,6 +179,15 @@ enum outcome_code items_outcome(struct job *job, uint64_t most, struct arena *ar
     ret_outcome->attempts = attempts;
     ret_outcome->elapsed = job->ended - job->started;
     return failure;
+}
+
+const size_t *items_failed(const struct job *job, struct arena *arena)
+{
+    if (!is_lost(job))
+        return NULL;
+    size_t *place = arena_alloc(arena, sizeof *place);
+    *place = (size_t)(job->decider - job->parts);
+    return place;
 }
 
 const struct item_failures *items_failures(const struct job *job, struct arena *arena)

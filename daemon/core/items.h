@@ -18,7 +18,7 @@ const char *items_find(struct values *values, const struct foreach *foreach, str
                        struct items *ret_items);
 
 /* One request for each of `count` items, and what their job needs of a batch: the first failure
- * that is required ends it. */
+ * that is required ends it. Under `any`, `race` and `atLeast` every item is required. */
 struct batch *items_batch(const struct batch *batch, const struct request *request, size_t count,
                           struct arena *arena);
 
@@ -27,6 +27,10 @@ struct batch *items_batch(const struct batch *batch, const struct request *reque
  * it; the outcome is that item's. `arena` takes sentences. */
 enum outcome_code items_outcome(struct job *job, uint64_t most, struct arena *arena,
                                 struct outcome *ret_outcome);
+
+/* The place of the item that ended a job with a failure; NULL when it was none of them. Lives in
+ * `arena`. */
+const size_t *items_failed(const struct job *job, struct arena *arena);
 
 /* The items that failed in a job with a good outcome; NULL when none did. Lives in `arena`. */
 const struct item_failures *items_failures(const struct job *job, struct arena *arena);

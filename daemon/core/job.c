@@ -236,6 +236,12 @@ static struct part *first_failure(struct job *job)
     return first;
 }
 
+/* Of what is cut off. Nobody asks its carrier how far it came: it counts as tried once. */
+static unsigned attempts(const struct part *part)
+{
+    return part->begun ? 1 : 0;
+}
+
 static void complete(struct job *job, usec_t now)
 {
     for (size_t i = 0; i < job->count; i++) {
@@ -244,7 +250,11 @@ static void complete(struct job *job, usec_t now)
             continue;
         part->state = PART_SKIPPED;
         part->failure = OUTCOME_CANCELLED;
-        part->outcome = (struct outcome){.code = OUTCOME_CANCELLED, .elapsed = now - job->started};
+        part->outcome = (struct outcome){
+            .code = OUTCOME_CANCELLED,
+            .elapsed = now - job->started,
+            .attempts = attempts(part),
+        };
         job->waiting--;
         job->skipped++;
     }
@@ -316,12 +326,14 @@ void job_expire(struct job *job, usec_t now)
             continue;
         part->state = PART_FAILED;
         part->failure = OUTCOME_RESPONSE_TIMEOUT;
-        /* Nobody will ask its carrier how far it came: it counts as tried once. */
+        part->item_failures = NULL;
+        part->failed_item = NULL;
         part->outcome = (struct outcome){
             .code = OUTCOME_RESPONSE_TIMEOUT,
-            .detail = "the batch's deadline passed first",
+            .detail = part->begun ? "the batch's deadline passed first"
+                                  : "the batch's deadline passed before the request was sent",
             .elapsed = now - job->started,
-            .attempts = 1,
+            .attempts = attempts(part),
         };
         job->waiting--;
         job->failed++;

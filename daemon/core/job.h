@@ -19,6 +19,7 @@ enum part_state {
 struct part {
     const struct request *request;
     enum part_state state;
+    bool begun; /* its call was given to a carrier; set by the owner of the job */
     struct outcome outcome;
     enum outcome_code failure; /* when failed: the code users see */
     enum json_type type;       /* JSON_NONE: an empty body, or not looked at */
@@ -26,6 +27,7 @@ struct part {
     char *shaped;              /* bytes that are in no body; NULL: none */
     struct json_span body;     /* the whole body when it is JSON; for those that depend on it */
     const struct item_failures *item_failures; /* foreach: what is missing in it, or NULL */
+    const size_t *failed_item; /* foreach: the item whose failure is the part's, or NULL */
 };
 
 /* Items of a foreach that failed while the part did not: it is optional. */
@@ -48,6 +50,7 @@ struct job {
     bool incomplete; /* an optional item of a foreach failed */
     bool complete;
     bool expired;         /* the batch's deadline ended it */
+    bool unmerged;        /* there is no reply of its values: they are too large together */
     struct part *decider; /* why there is no full reply: the failure that ended the batch, or the
                            * first one (required before optional) when nothing succeeded; or NULL */
     usec_t started, ended;
@@ -69,7 +72,7 @@ bool job_fail(struct job *job, size_t index, enum outcome_code failure, struct o
               usec_t now);
 
 /* The batch's deadline has passed: what waits has failed with http_response_timeout
- * (under `onTimeout: partial` as if optional). The job is complete afterwards. */
+ * (under `onTimeout: partial` as if optional), begun or not. The job is complete afterwards. */
 void job_expire(struct job *job, usec_t now);
 
 /* A part's value, its `default` perhaps, turned out to be unusable when the job was merged: the

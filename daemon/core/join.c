@@ -243,7 +243,9 @@ static int apply(struct job *job, const struct join *join)
     buffer_done(&joining.records);
     buffer_done(&joining.out);
     if (joining.status == 0 && joining.conflicting)
-        return reject(job, join->into, OUTCOME_MERGE_CONFLICT, NULL);
+        return reject(
+            job, join->into, OUTCOME_MERGE_CONFLICT,
+            arena_printf(job->arena, "join: an item has a member \"%s\" already", join->as));
     return joining.status;
 }
 

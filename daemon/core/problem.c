@@ -158,6 +158,10 @@ static void put_error_head(struct buffer *out, size_t index, const struct part *
     buffer_string(out, ",\"pointer\":\"/requests/");
     decimal_put(out, index);
     buffer_byte(out, '"');
+    if (part->failed_item) {
+        buffer_string(out, ",\"item\":");
+        decimal_put(out, *part->failed_item);
+    }
 }
 
 static void put_error_rest(struct buffer *out, const struct part *part)
@@ -176,11 +180,11 @@ static void put_error_rest(struct buffer *out, const struct part *part)
 static void put_item_error(struct buffer *out, const struct job *job, const struct part *part,
                            const struct item_failure *failure)
 {
-    struct part item = {
-        .request = part->request, .failure = failure->failure, .outcome = failure->outcome};
+    struct part item = {.request = part->request,
+                        .failure = failure->failure,
+                        .outcome = failure->outcome,
+                        .failed_item = &failure->item};
     put_error_head(out, (size_t)(part - job->parts), &item);
-    buffer_string(out, ",\"item\":");
-    decimal_put(out, failure->item);
     put_error_rest(out, &item);
 }
 

@@ -114,6 +114,18 @@ static bool find_path(const struct values *values, const char *name, struct aren
     return false;
 }
 
+/* White space around a field's value is none of it; that behind it was kept until now. */
+static bool find_field(const struct values *values, const char *name, struct value *ret_value)
+{
+    const char *text = header_get(&values->inbound->headers, name);
+    size_t len = text ? strlen(text) : 0;
+    while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t'))
+        len--;
+    ret_value->data = text;
+    ret_value->len = len;
+    return text != NULL;
+}
+
 static const char *find_client(const struct values *values, const struct expression *expression,
                                struct arena *arena, struct value *ret_value)
 {
@@ -125,9 +137,7 @@ static const char *find_client(const struct values *values, const struct express
         found = inbound_query(arena, values->inbound, expression->name, &ret_value->data,
                               &ret_value->len);
     } else {
-        ret_value->data = header_get(&values->inbound->headers, expression->name);
-        found = ret_value->data != NULL;
-        ret_value->len = found ? strlen(ret_value->data) : 0;
+        found = find_field(values, expression->name, ret_value);
     }
     return found ? NULL : "is absent";
 }

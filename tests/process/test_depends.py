@@ -19,7 +19,7 @@ endpoints:
   - path: /client/{id}
     method: POST
     merge: keyed
-    headers: { X-All: "{$request.header.X-All}" }
+    headers: { X-All: "<{$request.header.X-All}>" }
     query: { q: "{$request.query.q}" }
     requests:
       - { id: a, upstream: up, url: "/a/{$request.path.id}", optional: true }
@@ -214,13 +214,13 @@ def test_the_clients_request(gatherd, recorder):
     """Path, query, header and body of the client, filled before anything is sent."""
     daemon, upstream = start(gatherd, recorder)
     body = b'{"name": "a\\"\\u00e9\\\\b", "n": 1.0}'
-    reply = daemon.fetch("POST", "/client/x%2Fy?q=1%262", {"X-All": "yes"}, body)
+    reply = daemon.fetch("POST", "/client/x%2Fy?q=1%262", {"X-All": "yes \t"}, body)
     assert reply.status == 200 and not errors(reply), reply
     by_target = {head.split()[1]: (head, sent) for head, sent in upstream.requests}
     assert set(by_target) == {b"/a/x%2Fy?q=1%262", b"/b?q=1%262"}
     head, sent = by_target[b"/b?q=1%262"]
     assert sent == b'{"whole":' + body + b',"name":"<a\\"\\u00e9\\\\b>","raw":"{$request"}'
-    assert b"\r\nX-All: yes" in head
+    assert b"\r\nX-All: <yes>\r\n" in head
     upstream.requests.clear()
     reply = daemon.fetch("POST", "/client/x", {"X-All": "yes"}, b"{}")
     assert errors(reply) == {"a": "unresolved_reference", "b": "unresolved_reference"}
@@ -263,6 +263,9 @@ def test_the_deadline_of_the_batch(gatherd, recorder):
     assert reply.status == 200
     assert reply.json()["a"] == {"ok": 1}
     assert errors(reply) == {"b": "http_response_timeout", "c": "http_response_timeout"}
+    late, never = reply.json()["_meta"]["errors"]
+    assert (late["attempts"], never["attempts"]) == (1, 0)
+    assert "before the request was sent" in never["detail"] and "before" not in late["detail"]
     told = re.search(rb"X-Request-Timeout-Ms: (\d+)", upstream.requests[1][0])
     assert int(told.group(1)) <= 300
     assert upstream.targets() == ["/a", "/b"]

@@ -262,6 +262,23 @@ def test_failing_endpoint_in_a_batch(served):
     assert [item["status"] for item in items["responses"]] == [502, 200]
 
 
+def test_timeout_of_an_endpoint_in_place(served):
+    """The request's own is that request's timeout; the endpoint's is what it answers."""
+    own = served.batch([{"id": "a", "url": "/slow", "timeout": "50ms"}, {"id": "b", "url": "/plain"}],
+                       merge="keyed", status="strict", policy="all")
+    error = checks.failed(own, 504, "http_response_timeout", "a")
+    assert error["attempts"] == 1 and error["elapsedMs"] >= 50 and "upstreamStatus" not in error
+    theirs = served.batch([{"id": "a", "url": "/slow"}], merge="keyed")
+    assert checks.failed(theirs, 502, "upstream_status", "a")["upstreamStatus"] == 504
+
+
+def test_head_of_an_endpoint_in_place(served):
+    """Has no body, as with any upstream."""
+    parts = [{"id": "a", "url": "/plain", "method": "HEAD"}, {"id": "b", "url": "/plain"}]
+    value = served.batch(parts, merge="keyed").json()
+    assert value["a"] is None and value["b"]
+
+
 def test_failing_endpoint(served):
     """A failed endpoint answers with a problem."""
     checks.failed(served.get("/fails"), 502, "upstream_status", "a")

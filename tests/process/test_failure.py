@@ -198,6 +198,7 @@ def test_client_gone_while_an_endpoint_runs_in_place(daemon, upstream):
     """The calls of an endpoint run in place go too."""
     connection = daemon.connect()
     connection.request("GET", f"/batch?url=/posts/1/page&url={upstream.url}/hang&timeout=30s")
+    upstream.wait_stats("paths", {"/hang": 1, "/posts/1": 1, "/posts/1/comments": 1})
     upstream.wait_stats("inFlight", 1)
     connection.sock.close()
     upstream.wait_stats("abortedPaths", {"/hang": 1})

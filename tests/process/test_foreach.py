@@ -104,7 +104,8 @@ def test_a_failed_item_fails_the_part(gatherd, recorder):
                              lambda target: (500 if target == "/items/2" else 200, {}, {"t": target}))
     reply = daemon.batch(each(foreach={"concurrency": 1}), merge="keyed")
     assert reply.status == 502 and code(reply) == "upstream_status", reply
-    assert "item 2" in reply.body.decode()
+    (error,) = reply.json()["errors"]
+    assert error["item"] == 2 and "item 2" in error["detail"]
     assert upstream.targets() == ["/list", "/items/0", "/items/1", "/items/2"]
 
 
@@ -139,6 +140,17 @@ def test_a_failed_item_of_an_optional_request(gatherd, recorder, member, place):
     found = [(error["id"], error["pointer"], error["item"], error["code"]) for error in value["_meta"]["errors"]]
     assert found == [("each", "/requests/1", 1, "upstream_status"), ("each", "/requests/1", 3, "upstream_status")]
     assert reply.header("aggregate-status") == "partial; total=2; ok=2; failed=0; skipped=0"
+
+
+@pytest.mark.parametrize("member", [{"optional": True}, {"default": [7]}])
+def test_a_policy_that_counts_successes_wants_every_item(gatherd, recorder, member):
+    """A foreach with a failed item is no success to it."""
+    daemon, _ = start(gatherd, recorder, list(range(4)),
+                      lambda target: (404 if target == "/items/1" else 200, {}, target))
+    reply = daemon.batch(each(**member), merge="keyed", policy={"atLeast": 2})
+    assert reply.status == 502 and code(reply) == "upstream_status", reply
+    assert reply.header("aggregate-status") == "failed; total=2; ok=1; failed=1; skipped=0"
+    assert daemon.batch(each("/other/{$item}", **member), merge="keyed", policy={"atLeast": 2}).status == 200
 
 
 def test_an_item_that_cannot_be_filled(gatherd, recorder):
@@ -228,6 +240,23 @@ def test_the_deadline(gatherd, recorder):
     reply = daemon.batch(each(), merge="keyed", timeout="300ms")
     assert reply.status == 504 and code(reply) == "http_response_timeout"
     upstream.wait_gone(3)
+
+
+def test_the_deadline_of_a_partial_reply(gatherd, recorder):
+    """What is unfinished is one failure; its items are not listed as well."""
+    daemon, upstream = start(gatherd, recorder, [0, 1, 2])
+
+    def answer(target, head, body):
+        if target in ("/items/1", "/items/2"):
+            upstream.wait_until_left()
+        return 200, {}, [0, 1, 2]
+    upstream.answer = answer
+    for limit in (1, 8):
+        reply = daemon.batch(each(optional=True, dedupe=False, foreach={"concurrency": limit}),
+                             merge="keyed", timeout="300ms", onTimeout="partial")
+        assert reply.status == 200 and reply.json()["each"] is None, reply
+        assert [error.get("item") for error in reply.json()["_meta"]["errors"]] == [None]
+        assert reply.header("aggregate-status") == "partial; total=2; ok=1; failed=1; skipped=0"
 
 
 BAD = [({"from": "responses.list.body"}, "/foreach/from", "without braces"),

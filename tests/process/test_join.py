@@ -37,7 +37,8 @@ def test_conflict(daemon):
     into, source = '[{"id":1,"x":0},{"id":2}]', '[{"id":1},{"id":2}]'
     first = joined(daemon, into, source, conflict="first")
     assert first.body == b'{"i":[{"id":1,"x":0},{"id":2,"x":{"id":2}}]}'
-    checks.failed(joined(daemon, into, source, conflict="error"), 502, "merge_conflict", "i")
+    error = checks.failed(joined(daemon, into, source, conflict="error"), 502, "merge_conflict", "i")
+    assert 'join: an item has a member "x" already' in error["detail"]
 
 
 def test_what_is_shown(daemon):

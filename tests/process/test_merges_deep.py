@@ -154,3 +154,5 @@ def test_too_large(gatherd):
         text = '{"a":"%s"' % ("x" * (size - len('{"a":"","b":{"c":1}}')))
         answer = daemon.batch([part("a", text + "}"), part("b", '{"b":{"c":1}}')], merge="deep")
         assert answer.status == status, (size, answer)
+        word = "complete" if status == 200 else "failed"
+        assert checks.tally(answer) == (word, 2, 2, 0, 0)

@@ -72,6 +72,18 @@ def test_enough_is_complete(pair, policy, body, tally):
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize("status", ["strict", "worst", "multi", "ok"])
+@pytest.mark.parametrize("merge", ["keyed", "envelope"])
+def test_what_is_complete_has_no_failures_status(gatherd, upstream, status, merge):
+    """The one failure came first, and the policy could do without it."""
+    daemon = gatherd()
+    answer = daemon.batch([{"id": "f", "url": f"{upstream.url}/status/500"},
+                           {"id": "a", "url": f"{upstream.url}/delay/200"}],
+                          policy="any", merge=merge, status=status)
+    assert checks.tally(answer) == ("complete", 2, 1, 1, 0)
+    assert answer.status == 200, answer
+
+
 def test_race_is_decided_either_way(pair):
     """The first to finish is the reply, a failure too."""
     daemon, slow = pair()
@@ -83,6 +95,15 @@ def test_race_is_decided_either_way(pair):
     answer = daemon.batch(parts, policy="race", merge="shallow", timeout="30s")
     checks.failed(answer, 502, "upstream_status", "f")
     assert checks.tally(answer) == ("failed", 2, 0, 1, 1)
+    left(slow)
+
+
+def test_what_is_cancelled_says_whether_it_was_sent(pair):
+    """One attempt when its call was on its way, none when it still waited for another."""
+    daemon, slow = pair()
+    answer = daemon.batch([call("s", "slow"), call("w", "slow", dependsOn=["s"]), call("f", "fast")],
+                          policy="any", timeout="30s")
+    assert [part["body"].get("attempts") for part in answer.json()["responses"]] == [1, 0, None]
     left(slow)
 
 
