@@ -11,9 +11,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config_print.h"
+#include "core/explain.h"
 #include "core/metrics.h"
 #include "core/metrics_text.h"
 #include "front/admin_server.h"
+#include "front/api.h"
 #include "front/server.h"
 #include "sys/process.h"
 
@@ -38,6 +40,7 @@ static const char index_page[] =
     "<li><a href=\"/-/upstreams\">/-/upstreams</a>: the upstreams and their calls, as JSON</li>\n"
     "<li><a href=\"/-/config\">/-/config</a>: the configuration in force, as YAML</li>\n"
     "<li><a href=\"/metrics\">/metrics</a>: figures for Prometheus</li>\n"
+    "<li>/PATH?explain: what a request for an endpoint or /batch would do, as JSON</li>\n"
     "</ul>\n"
     "</body></html>\n";
 
@@ -142,10 +145,9 @@ static unsigned write_readiness(const struct admin *admin, struct buffer *out)
     return missing ? 503 : 200;
 }
 
-static struct answer *answer_page(void *ctx, const char *path)
+static struct answer *answer_page(const struct admin *admin, const char *path)
 {
     static const char text[] = "text/plain; charset=utf-8";
-    const struct admin *admin = ctx;
     scope_buffer struct buffer out;
     buffer_init(&out, PAGE_MAX);
     if (strcmp(path, "/") == 0) {
@@ -175,6 +177,18 @@ static struct answer *answer_page(void *ctx, const char *path)
     return NULL;
 }
 
+/* Whoever reaches these pages may see the plan of anything: no option is asked. */
+static struct answer *answer(void *ctx, struct inbound *inbound, const char *path,
+                             struct arena *arena)
+{
+    const struct admin *admin = ctx;
+    if (explain_wish(arena, inbound) == EXPLAIN_YES)
+        return api_explain(admin->config, inbound, admin->crew->identity, arena);
+    if (strcmp(inbound->method, "GET") != 0 && strcmp(inbound->method, "HEAD") != 0)
+        return NULL;
+    return answer_page(admin, path);
+}
+
 /* ---- life ---- */
 
 int admin_new(struct loop *loop, const struct listeners *listeners, struct admin **ret_admin)
@@ -184,7 +198,7 @@ int admin_new(struct loop *loop, const struct listeners *listeners, struct admin
     admin->generation = 1;
     int rc = admin_server_new(loop, listeners,
                               "/, /-/healthy, /-/ready, /-/upstreams, /-/config and /metrics",
-                              answer_page, admin, &admin->server);
+                              answer, admin, &admin->server);
     if (rc != 0) {
         free(admin);
         return rc;

@@ -1,7 +1,7 @@
 /*
  * The same order of things as in front/server, without anything to wait for: the first call
  * of the access handler only notes the request, the last one answers it, so that
- * connections may be kept. A body is read and dropped up to a limit.
+ * connections may be kept. A body is read up to a limit.
  *
  * Web pages must not read here what they cannot reach otherwise: requests that a page of
  * another site caused are refused, and no reply allows an origin.
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "front/checks.h"
@@ -51,7 +52,9 @@ struct admin_server {
 };
 
 struct visit {
-    size_t received; /* of a body that nobody wants */
+    char *target; /* raw, with its query */
+    struct buffer body;
+    bool seen;
 };
 
 /* ---- accepting ---- */
@@ -113,37 +116,40 @@ static enum MHD_Result gather(void *cls, enum MHD_ValueKind kind, const char *na
     return MHD_YES;
 }
 
-static struct verdict judge(struct MHD_Connection *mhd, const char *url, const char *method,
-                            const char *version, struct arena *arena)
+static struct verdict judge(struct MHD_Connection *mhd, const char *version,
+                            struct inbound *inbound, struct arena *arena)
 {
     static const struct strings nobody;
     struct gathering gathering = {.arena = arena};
     struct body_framing framing;
     const char *origin;
     MHD_get_connection_values(mhd, MHD_HEADER_KIND, gather, &gathering);
-    const struct head head = {
-        .method = method, .version = version, .target = url, .fields = &gathering.fields};
+    inbound->headers = gathering.fields;
+    const struct head head = {.method = inbound->method,
+                              .version = version,
+                              .target = inbound->target,
+                              .fields = &inbound->headers};
     struct verdict verdict = check_message(&head, &framing);
     if (verdict.status == 0)
         verdict = check_origin(&head, &nobody, &origin);
     return verdict;
 }
 
-static struct answer *answer_to(const struct admin_server *server, const char *url,
-                                const char *method, const struct verdict *verdict)
+static struct answer *answer_to(const struct admin_server *server, struct inbound *inbound,
+                                const char *url, const struct verdict *verdict, struct arena *arena)
 {
-    scope_arena struct arena *arena = arena_new();
+    const char *method = inbound->method;
     if (verdict->status != 0)
         return answer_problem(verdict->status, verdict->detail);
+    struct answer *found = server->answer(server->ctx, inbound, url, arena);
+    if (found)
+        return found;
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
         struct answer *answer = answer_problem(
             405, arena_printf(arena, "%s is not allowed here; what is: " ALLOWED, method));
         answer_add_header(answer, "Allow", ALLOWED);
         return answer;
     }
-    struct answer *answer = server->answer(server->ctx, url);
-    if (answer)
-        return answer;
     return answer_problem(404, arena_printf(arena,
                                             "the admin pages have nothing at this path; they have "
                                             "%s. Requests for endpoints go to `listen`",
@@ -152,15 +158,24 @@ static struct answer *answer_to(const struct admin_server *server, const char *u
 
 static enum MHD_Result send_answer(const struct admin_server *server, struct MHD_Connection *mhd,
                                    const char *url, const char *method, const char *version,
-                                   bool close_after)
+                                   const struct visit *visit, bool close_after)
 {
     scope_arena struct arena *arena = arena_new();
-    struct verdict verdict = judge(mhd, url, method, version, arena);
+    const char *mark = strchr(visit->target, '?');
+    struct inbound inbound = {
+        .method = method,
+        .target = visit->target,
+        .query = mark ? mark + 1 : "",
+        .body = visit->body.data ? visit->body.data : "",
+        .body_len = visit->body.len,
+        .deadline = USEC_NEVER,
+    };
+    struct verdict verdict = judge(mhd, version, &inbound, arena);
     const struct reply_manner manner = {
         .header_max = REPLY_HEADER_MAX,
         .close = close_after || verdict.broken,
     };
-    return reply_send(mhd, answer_to(server, url, method, &verdict), &manner);
+    return reply_send(mhd, answer_to(server, &inbound, url, &verdict, arena), &manner);
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *mhd, const char *url,
@@ -169,17 +184,27 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *mhd, const char 
 {
     const struct admin_server *server = cls;
     struct visit *visit = *context;
-    (void)upload;
-    if (!visit) {
-        *context = mem_new(sizeof *visit);
+    if (!visit->seen) {
+        visit->seen = true;
         bool waits = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Expect") != NULL;
-        return waits ? send_answer(server, mhd, url, method, version, true) : MHD_YES;
+        return waits ? send_answer(server, mhd, url, method, version, visit, true) : MHD_YES;
     }
     if (*upload_size == 0)
-        return send_answer(server, mhd, url, method, version, false);
-    visit->received += *upload_size;
+        return send_answer(server, mhd, url, method, version, visit, false);
+    buffer_append(&visit->body, upload, *upload_size);
     *upload_size = 0;
-    return visit->received <= BODY_MAX ? MHD_YES : MHD_NO;
+    return buffer_status(&visit->body) == 0 ? MHD_YES : MHD_NO;
+}
+
+/* The first there is of a request: its target as it was sent. */
+static void *begin(void *cls, const char *target, struct MHD_Connection *mhd)
+{
+    struct visit *visit = mem_new(sizeof *visit);
+    (void)cls;
+    (void)mhd;
+    visit->target = mem_string(target);
+    buffer_init(&visit->body, BODY_MAX);
+    return visit;
 }
 
 static void completed(void *cls, struct MHD_Connection *mhd, void **context,
@@ -188,8 +213,13 @@ static void completed(void *cls, struct MHD_Connection *mhd, void **context,
     (void)cls;
     (void)mhd;
     (void)code;
-    free(*context);
+    struct visit *visit = *context;
     *context = NULL;
+    if (!visit)
+        return;
+    free(visit->target);
+    buffer_done(&visit->body);
+    free(visit);
 }
 
 /* Paths stay as they were sent. */
@@ -217,6 +247,7 @@ static int start(struct admin_server *server)
         {MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT, NULL},
         {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)begin, NULL},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)notice_connection, server},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)completed, NULL},

@@ -1,19 +1,22 @@
 /*
  * A small HTTP server for the main thread: a libmicrohttpd instance of its own, without a
- * thread, on a loop of its own listeners. It only reads: GET and HEAD, each answered at
- * once. Slow and silent clients are cut off, and there are never many.
+ * thread, on a loop of its own listeners. Each request is answered at once. Slow and silent clients
+ * are cut off, and there are never many.
  */
 #ifndef FRONT_ADMIN_SERVER_H
 #define FRONT_ADMIN_SERVER_H
 
 #include "base/loop.h"
 #include "core/answer.h"
+#include "core/inbound.h"
 #include "front/listen.h"
 
 struct admin_server;
 
-/* The answer to GET `path` (raw, without a query); NULL: nothing is there. */
-typedef struct answer *admin_answer_fn(void *ctx, const char *path);
+/* The answer to a request; `path` is its target without a query, `arena` lives until the
+ * reply is queued. NULL: nothing is there for this method. */
+typedef struct answer *admin_answer_fn(void *ctx, struct inbound *inbound, const char *path,
+                                       struct arena *arena);
 
 /* Accepts on `listeners` (borrowed) from now on; `paths` names what there is, for the
  * answer when nothing is. 0 or -errno. */

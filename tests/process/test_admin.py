@@ -1,5 +1,6 @@
 """The admin pages: what they say, to whom, and that they are somewhere else than the rest."""
 
+import json
 import re
 import signal
 import socket
@@ -53,6 +54,25 @@ def test_head_and_queries(gatherd):
         assert one.receive().body == b"healthy\n"
         one.request("GET", "/metrics")
         assert b"gatherd_ready 1\n" in one.receive().body
+
+
+def test_explains_any_request(gatherd, upstream):
+    """The plan of whatever is asked with ?explain, though no client may see it; nothing is called."""
+    daemon = gatherd(CONFIG)
+    address = daemon.addresses("admin pages on")[0]
+    plan = client.fetch(address, "GET", "/one?explain").json()["explain"]
+    assert plan["requests"][0]["url"] == upstream.url + "/posts/1"
+    document = {"requests": [{"id": "a", "upstream": "demo", "url": "/users/2"}]}
+    plan = client.fetch(address, "POST", "/batch?explain=true", {},
+                        json.dumps(document).encode()).json()["explain"]
+    assert plan["requests"][0]["url"] == upstream.url + "/users/2"
+    assert client.fetch(address, "POST", "/batch?explain", {}, b"{").status == 400
+    assert client.fetch(address, "GET", "/none?explain").status == 404
+    assert client.fetch(address, "POST", "/batch", {}, b"{}").status == 405
+    assert upstream.stats()["requests"] == 0
+    with client.Connection(address) as one:  # more than it reads
+        one.request("POST", "/batch?explain", {}, b" " * (64 * 1024 + 1))
+        assert one.rest()[:12] in (b"", b"HTTP/1.1 413")
 
 
 def test_explains_what_is_not_there(gatherd):
