@@ -112,7 +112,7 @@ check-unit: $(UNIT_TESTS) $(BUILD)/reference/shape_cli
 		|| { cat $$unit.log; echo "FAIL $$unit"; exit 1; }; done
 
 check-process: $(BUILD)/gatherd $(BUILD)/reference/shape_cli
-	@GATHERD=$(abspath $(BUILD)/gatherd) $(PYTEST) tests/process
+	@GATHERD=$(abspath $(BUILD)/gatherd) $(PYTEST) $(if $(SKIP_ONCE),-m "not once") tests/process
 
 # Under a real systemd, in a Debian tree that boots in namespaces: needs root, so it is
 # not part of `make test`. TREE= is a pristine Debian tree to copy (without it debootstrap

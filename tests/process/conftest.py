@@ -33,6 +33,12 @@ endpoints:
 """
 
 
+def pytest_configure(config):
+    """Marks of our own."""
+    config.addinivalue_line("markers", "once: about other programs or the pages around the daemon; "
+                                       "a sanitizer adds nothing (make SKIP_ONCE=1)")
+
+
 def pytest_sessionstart():
     """Without the daemon no test means anything."""
     if not os.access(harness.BINARY, os.X_OK):

@@ -10,6 +10,8 @@ import threading
 import harness
 import pytest
 
+pytestmark = pytest.mark.once
+
 CONFIG = """
 workers: 1
 origins: ["$PAGE"]

@@ -5,6 +5,9 @@ import subprocess
 
 import harness
 from harness import ROOT
+import pytest
+
+pytestmark = pytest.mark.once
 
 BASH = ROOT / "packaging" / "completion" / "gatherd.bash"
 ZSH = ROOT / "packaging" / "completion" / "gatherd.zsh"

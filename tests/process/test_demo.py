@@ -9,6 +9,8 @@ import subprocess
 import harness
 import pytest
 
+pytestmark = pytest.mark.once
+
 SCRIPT = [str(harness.ROOT / "tests" / "demo" / "run.sh"), harness.BINARY]
 
 

@@ -16,6 +16,8 @@ import pytest
 
 from harness import ROOT, Gatherd
 
+pytestmark = pytest.mark.once
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUN = re.compile(r"^<!-- run: (\S+) -->$", re.M)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)

@@ -12,6 +12,8 @@ import checks
 import harness
 import pytest
 
+pytestmark = pytest.mark.once
+
 EXAMPLES = harness.ROOT / "conf" / "examples"
 PAGE = "/pages/products/lamp-1?user=3"
 

@@ -12,6 +12,8 @@ import fronts
 import harness
 import streams
 
+pytestmark = pytest.mark.once
+
 CONFIG = """
 workers: 2
 hosts: [api.example.com]

@@ -14,6 +14,8 @@ sys.path.insert(0, str(harness.ROOT / "tests" / "reference"))
 
 import shaping  # noqa: E402
 
+pytestmark = pytest.mark.once
+
 PROGRAM = pathlib.Path(harness.BINARY).parent / "reference" / "shape_cli"
 MERGES = {"deep": 6, "patch": 7, "coalesce": 8}
 CONFLICTS = ["last", "first", "error"]

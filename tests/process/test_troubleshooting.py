@@ -8,6 +8,8 @@ import pytest
 import harness
 import troubles
 
+pytestmark = pytest.mark.once
+
 PAGE = (harness.ROOT / "docs" / "troubleshooting.md").read_text()
 ROW = re.compile(r"^\| (?:\d{3} \| |`[a-z_]+` \| )?`(.+?)` \| ", re.M)
 CODED = re.compile(r"^\| `([a-z_]+)` \| `(.+?)` \| ", re.M)
