@@ -57,9 +57,14 @@ class Stream:
     """A stream that is read piece by piece."""
 
     def __init__(self, daemon, requests, accept=None, connection=None, **members):
+        """Of a batch with these requests, or of an endpoint when they are its path."""
         self.connection = connection or daemon.connect()
-        self.connection.request("POST", "/batch", {**JSON, **(accept or NDJSON)},
-                                harness.compact({"requests": requests, **members}))
+        fields = {**JSON, **(accept or NDJSON)}
+        if isinstance(requests, str):
+            self.connection.request("GET", requests, fields)
+        else:
+            self.connection.request("POST", "/batch", fields,
+                                    harness.compact({"requests": requests, **members}))
         self.text = b""
         self.over = False
 

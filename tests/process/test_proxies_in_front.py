@@ -39,6 +39,9 @@ endpoints:
     merge: keyed
     forward: { headers: [x-request-id] }
     requests: [ { id: seen, upstream: echo, url: / } ]
+  - path: /both
+    timeout: 20s
+    requests: [ { id: slow, upstream: gated, url: /slow }, { id: fast, upstream: gated, url: /fast } ]
   - path: /late
     merge: keyed
     timeout: 20s
@@ -207,11 +210,15 @@ def test_connections_are_kept(front):
 
 @pytest.mark.parametrize("accept", [streams.NDJSON, streams.EVENTS], ids=["ndjson", "events"])
 def test_streams_are_not_held_back(front, gated, accept):
-    """A part is at the client while another one is still at its upstream."""
+    """A part is at the client while another one is still at its upstream.
+
+    A GET: Caddy before 2.7 may cut the reply to a POST that begins before Caddy has seen the
+    end of the request's body (docs/operations.md).
+    """
     gated.add("fast", b'{"fast":true}')
     gated.add("slow", b'{"slow":true}', held=True)
     mark = b"\n" if accept is streams.NDJSON else b"\n\n"
-    with streams.Stream(front, gated.requests("slow", "fast"), {**TO, **accept}) as stream:
+    with streams.Stream(front, "/both", {**TO, **accept}) as stream:
         head = stream.head()
         assert head.header("content-type") == accept["Accept"]
         assert b'"fast":true' in stream.until(mark)
