@@ -79,9 +79,9 @@ clean:
 
 # --- What this machine needs, from Debian packages -------------------------------
 
-.PHONY: deps deps-build deps-demo deps-test deps-bench deps-package
+.PHONY: deps deps-build deps-demo deps-test deps-bench deps-package deps-systemd
 deps: deps-test deps-bench
-deps-build deps-demo deps-test deps-bench deps-package: deps-%:
+deps-build deps-demo deps-test deps-bench deps-package deps-systemd: deps-%:
 	@packaging/deps.sh $*
 
 # --- Run ---------------------------------------------------------------------
@@ -118,7 +118,8 @@ check-process: $(BUILD)/gatherd $(BUILD)/reference/shape_cli
 # not part of `make test`. TREE= is a pristine Debian tree to copy (without it debootstrap
 # makes one); DEB= is a package to install.
 SYSTEMD_TREE := $(BUILD)/systemd/tree
-check-systemd: $(BUILD)/gatherd
+check-systemd: deps-systemd
+	@$(MAKE) -s all
 	@test -d $(SYSTEMD_TREE) || tests/systemd/tree.sh $(SYSTEMD_TREE) $(TREE)
 	@BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/systemd/check.py $(if $(DEB),--deb $(DEB)) \
 		$(if $(ONLY),--only "$(ONLY)") $(if $(REQUESTS),--requests $(REQUESTS))

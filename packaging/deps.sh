@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that a make target needs, and only what is missing.
-# Usage: deps.sh build|demo|test|bench|package ...
+# Usage: deps.sh build|demo|test|bench|package|systemd ...
 set -eu
 
 # What the releases of Debian call differently; 12 unless it is known to be another.
@@ -14,6 +14,7 @@ demo="python3 curl jq ca-certificates"
 tests="libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl $clang shellcheck binutils man-db nginx-light haproxy caddy nghttp2-server chromium-headless-shell"
 package="build-essential debhelper libcmocka-dev openssl python3 $systemd lintian fakeroot rpm git iproute2 zsh"
 bench="nginx-light libnginx-mod-http-lua lua-cjson python3-requests python3-aiohttp openssl"
+machine="debootstrap curl iproute2 python3"
 # Node may have come from elsewhere; Debian's packages would then stand in its way.
 command -v node >/dev/null 2>&1 || bench="$bench nodejs"
 command -v npm >/dev/null 2>&1 || bench="$bench npm"
@@ -26,7 +27,8 @@ for group in "$@"; do
     test) wanted="$wanted $build $demo $tests" ;;
     package) wanted="$wanted $build $package" ;;
     bench) wanted="$wanted $build $demo $bench" ;;
-    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench, package)" >&2; exit 2 ;;
+    systemd) wanted="$wanted $build $machine" ;;
+    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench, package, systemd)" >&2; exit 2 ;;
     esac
 done
 
@@ -54,5 +56,6 @@ echo "Installing:$missing"
 # shellcheck disable=SC2086 # lists of packages are meant to be split
 {
     $as_root apt-get update -q
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+        -o DPkg::Lock::Timeout=300 $missing
 } >&2

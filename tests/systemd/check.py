@@ -11,7 +11,7 @@ import argparse
 import json
 import os
 import pathlib
-import re
+import shutil
 import subprocess
 import sys
 import time
@@ -53,16 +53,20 @@ class Service:
     def __init__(self, machine, options):
         self.machine, self.requests, self.upstream = machine, options.requests, None
         self.deb = options.deb
+        self.files_before = None  # the machine's, without gatherd
 
     def install(self):
         """Puts gatherd into the machine."""
         if self.deb:
-            (self.machine.root / "tmp/gatherd.deb").write_bytes(pathlib.Path(self.deb).read_bytes())
+            shutil.copyfile(self.deb, self.machine.root / "tmp/gatherd.deb")
             self.install_package()
         else:
             subprocess.run(["make", "-s", "-C", str(ROOT), f"BUILD={BUILD}", "install", "PREFIX=/usr",
                             "UNITDIR=/usr/lib/systemd/system", f"DESTDIR={self.machine.root}"],
                            check=True, stdout=subprocess.DEVNULL)
+
+    def prepare(self):
+        """The configuration that the checks are about, and nothing running."""
         self.configure(GOOD)
         self.machine.run("systemctl", "daemon-reload")
         self.machine.run("systemctl", "stop", "gatherd.service", check=False)
@@ -104,16 +108,7 @@ class Service:
 
     def pid(self):
         """The main process as numbered outside."""
-        inside = self.show("MainPID")
-        namespace = os.stat(f"/proc/{self.machine.pid}/ns/pid").st_ino
-        for folder in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                numbers = re.search(r"^NSpid:(.*)$", (folder / "status").read_text(), re.M)[1].split()
-                if numbers[-1] == inside and os.stat(folder / "ns/pid").st_ino == namespace:
-                    return int(folder.name)
-            except FileNotFoundError:
-                continue  # it has just ended
-        raise AssertionError(f"no process {inside}")
+        return self.machine.main_pid("gatherd.service")
 
     def fetch(self, target="/two", address=("--url", "http://127.0.0.1:8080")):
         """One GET with curl, on the machine's network: (status, body)."""
@@ -179,10 +174,13 @@ def table(rows):
 def run_checks(service, only):
     """All checks in order; a failure ends that check and not the others."""
     rows = []
-    for function in checks.ALL + (checks.OF_PACKAGES if service.deb else []):
+    before, after = (checks.AS_INSTALLED, checks.OF_PACKAGES) if service.deb else ([], [])
+    for function in before + [checks.starts] + checks.ALL + after:
         title = function.__doc__.strip().split("\n")[0].rstrip(".")
         if only and only not in title and function is not checks.starts:
             continue
+        if function is checks.starts:
+            service.prepare()
         try:
             rows.append((title, True, function(service)))
         except (AssertionError, subprocess.SubprocessError, OSError, ValueError,
@@ -206,6 +204,7 @@ def main():
     machine = Machine(options.tree, WORK / "mount")
     service = Service(machine, options)
     try:
+        service.files_before = machine.files()
         service.install()
         service.start_upstream()
         rows = run_checks(service, options.only)

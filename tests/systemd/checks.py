@@ -12,6 +12,7 @@ from machine import wait_until
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG_EVENTS = ROOT / "daemon/events.h"
 EXPOSURE_MAX = 1.2
+CONFIG = "etc/gatherd/gatherd.yaml"
 DYNAMIC_UIDS = range(61184, 65520)
 PTRACE_SEIZE, PTRACE_INTERRUPT, WAIT_THREAD = 0x4206, 0x4207, 0x40000000
 
@@ -19,6 +20,21 @@ PTRACE_SEIZE, PTRACE_INTERRUPT, WAIT_THREAD = 0x4206, 0x4207, 0x40000000
 def event(name):
     """The message id of a lifecycle event."""
     return re.search(rf'EVENT_{name}\s+"(\w+)"', CONFIG_EVENTS.read_text())[1]
+
+
+def as_installed(service):
+    """The package brings a running, enabled service."""
+    machine = service.machine
+    states = [machine.run("systemctl", verb, "gatherd.service").stdout.strip()
+              for verb in ("is-active", "is-enabled")]
+    shown = machine.run("systemctl", "status", "--no-pager", "gatherd.service").stdout
+    assert states == ["active", "enabled"] and "Active: active (running)" in shown, shown
+    own, _ = service.fetch("/batch")  # no url is asked for: an answer of its own
+    ready, word = service.fetch("/-/ready", ("--url", "http://127.0.0.1:8081"))
+    metrics, page = service.fetch("/metrics", ("--url", "http://127.0.0.1:8081"))
+    assert (own, ready, word, metrics) == (400, 200, "ready\n", 200), (own, ready, word, metrics)
+    assert "gatherd_ready 1" in page and not machine.failed_units()
+    return f"{', '.join(states)}; /-/ready answers \"{word.strip()}\""
 
 
 def starts(service):
@@ -111,12 +127,58 @@ def journal_fields(service):
     return ", ".join(seen)
 
 
+def request_fields(service):
+    """Lines of requests in the journal have fields."""
+    from check import GOOD
+    service.configure("accessLog: { to: journal, slow: 250ms }\n" + GOOD)
+    service.systemctl("reload")
+    wait_until(lambda: service.fetch("/late")[0] == 200 and service.journal(
+        f"MESSAGE_ID={event('SLOW_REQUEST')}"), "the slow request", 15)
+    service.fetch("/two")
+    wait_until(lambda: service.journal(f"MESSAGE_ID={event('REQUEST')}", "ENDPOINT=/two"), "its line")
+    shown = service.machine.run("journalctl", "-u", "gatherd", "-o", "verbose", "--no-pager",
+                                f"MESSAGE_ID={event('SLOW_REQUEST')}", "--lines", "1").stdout
+    fields = dict(re.findall(r"^    ([A-Z_]+)=(.*)$", shown, re.M))
+    assert fields["ENDPOINT"] == "/late" and fields["UPSTREAM"] == "near", shown
+    assert fields["STATUS"] == "200" and int(fields["DURATION_US"]) > 250000, shown
+    assert re.fullmatch(r"[0-9a-f]{32}", fields["REQUEST_ID"]) and fields["PRIORITY"] == "4", shown
+    service.configure(GOOD)
+    service.systemctl("reload")
+    names = ("MESSAGE_ID", "REQUEST_ID", "ENDPOINT", "UPSTREAM", "STATUS", "DURATION_US")
+    return "\n".join(f"{name}={fields[name]}" for name in names)
+
+
+def log_file(service):
+    """The access log may be a file of the unit's log directory."""
+    from check import GOOD
+    service.drop_in("logs", "[Service]\nLogsDirectory=gatherd\n")
+    service.configure("accessLog: { to: /var/log/gatherd/access.log }\n" + GOOD)
+    service.systemctl("restart")
+    log = service.machine.root / "var/log/private/gatherd/access.log"
+    try:
+        assert service.serves()
+        wait_until(lambda: '"endpoint":"/two"' in log.read_text(), "the line")
+        log.rename(log.with_name("access.log.1"))
+        service.systemctl("reload")
+        wait_until(log.exists, "the new file")
+        assert service.serves()
+        wait_until(lambda: '"endpoint":"/two"' in log.read_text(), "the line in the new file")
+        owner, mode = log.stat().st_uid, log.stat().st_mode & 0o777
+    finally:
+        service.remove_drop_in("logs")
+        service.configure(GOOD)
+        service.systemctl("restart")
+        service.machine.run("rm", "-rf", "/var/log/gatherd", "/var/log/private/gatherd")
+    assert owner in DYNAMIC_UIDS and mode == 0o600, (owner, oct(mode))
+    return f"written by uid {owner}, mode {mode:o}; a reload opens it anew"
+
+
 def journal_hangs(service):
     """A journal that hangs costs lines and stops nobody."""
     from check import GOOD
-    journald, pid = service.machine.show("systemd-journald.service", "MainPID"), service.pid()
+    journald, pid = service.machine.main_pid("systemd-journald.service"), service.pid()
     service.configure(GOOD + "".join(f"unknown{number}: 1\n" for number in range(19)))
-    service.machine.run("kill", "-STOP", journald)
+    os.kill(journald, signal.SIGSTOP)
     longest = 0.0
     try:
         for _ in range(60):
@@ -125,7 +187,7 @@ def journal_hangs(service):
             assert service.serves()
             longest = max(longest, time.monotonic() - began)
     finally:
-        service.machine.run("kill", "-CONT", journald)
+        os.kill(journald, signal.SIGCONT)
         service.configure(GOOD)
     service.systemctl("reload")
     wait_until(lambda: any("LINES_LOST" in entry for entry in service.journal()), "the count")
@@ -152,6 +214,7 @@ def credentials(service):
     done = service.systemctl("reload", check=False)
     service.configure(GOOD)
     service.systemctl("restart")
+    (service.machine.root / "etc/gatherd/shop-ca.pem").unlink()
     assert service.serves() and refused == 0
     return f"started and reloaded with it; reload after the unit lost it: exit {done.returncode}"
 
@@ -285,6 +348,25 @@ def stop_in_drain(service):
     return f"the reply was 200; systemctl stop took {took:.2f} s, the drain {entry['DURATION_US']} us"
 
 
+def long_drain(service):
+    """A drain asks for the time it may take."""
+    import subprocess
+    service.drop_in("stop", "[Service]\nTimeoutStopSec=100ms\n")
+    service.systemctl("restart")
+    assert service.serves()
+    late = service.machine.outside("curl", "-s", "-m", "10", "-w", "%{http_code}",
+                                   "http://127.0.0.1:8080/late", stdout=subprocess.PIPE)
+    time.sleep(0.1)
+    began = time.monotonic()
+    service.systemctl("stop")
+    took = time.monotonic() - began
+    reply, result = late.communicate()[0], service.show("Result")
+    service.remove_drop_in("stop")
+    service.systemctl("start")
+    assert reply.endswith("200") and result == "success", (reply, result)
+    return f"TimeoutStopSec=100ms, a request of 300 ms: answered, stopped after {took:.2f} s"
+
+
 def hung_worker(service):
     """The watchdog ends a daemon of which one worker hangs."""
     service.drop_in("watchdog", "[Service]\nWatchdogSec=2s\n")
@@ -331,8 +413,25 @@ def stopped_process(service):
     return f"served again {took:.1f} s after SIGSTOP"
 
 
-ALL = [starts, security, user, status, reload_good, reload_broken, journal_fields, journal_hangs,
-       credentials, named_sockets, without_sockets, on_demand, reload_under_load,
-       restart_under_load, upgrade_under_load, affinity, stop_in_drain, hung_worker,
+def purged(service):
+    """Removing stops it, purging leaves nothing."""
+    machine = service.machine
+    machine.run("systemctl", "stop", "gatherd.socket")
+    service.systemctl("start")
+    machine.run("dpkg", "--remove", "gatherd")
+    gone = machine.run("systemctl", "is-active", "gatherd.service", check=False).stdout.strip()
+    kept = (machine.root / CONFIG).read_text() != ""
+    machine.run("dpkg", "--purge", "gatherd")
+    left = sorted(machine.files() - service.files_before)
+    assert gone == "inactive" and kept and not left, (gone, kept, left)
+    units = machine.run("systemctl", "list-units", "--all", "gatherd*").stdout
+    assert "gatherd" not in units, units
+    return "stopped when removed, the configuration kept until purged; then no file and no unit"
+
+
+AS_INSTALLED = [as_installed]
+ALL = [security, user, status, reload_good, reload_broken, journal_fields, request_fields, log_file,
+       journal_hangs, credentials, named_sockets, without_sockets, on_demand, reload_under_load,
+       restart_under_load, upgrade_under_load, affinity, stop_in_drain, long_drain, hung_worker,
        stopped_process]
-OF_PACKAGES = [package_under_load]  # where there is one
+OF_PACKAGES = [package_under_load, purged]  # where there is one

@@ -7,6 +7,7 @@ cgroup hierarchy. Needs root, overlayfs and cgroup v2 (a mount beside v1 is enou
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import time
@@ -137,9 +138,38 @@ class Machine:
         shutil.copy2(source, fresh)
         fresh.rename(target)
 
+    def files(self):
+        """The names of everything that outlives a boot and belongs to no log or cache."""
+        passed = ("dev", "proc", "sys", "run", "tmp", "mnt", "var/cache", "var/tmp", "var/log/journal",
+                  "var/lib/dpkg", "var/lib/apt", "var/lib/systemd/catalog")
+        found = set()
+        for folder, folders, names in os.walk(self.root):
+            place = pathlib.Path(folder).relative_to(self.root)
+            folders[:] = [name for name in folders if str(place / name) not in passed]
+            found.update(str(place / name) for name in folders + names)
+        return found
+
     def show(self, unit, name):
         """One property of a unit."""
         return self.run("systemctl", "show", "--property", name, "--value", unit).stdout.strip()
+
+    def main_pid(self, unit):
+        """The main process of a unit, as numbered outside."""
+        inside = self.show(unit, "MainPID")
+        namespace = os.stat(f"/proc/{self.pid}/ns/pid").st_ino
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                numbers = re.search(r"^NSpid:(.*)$", (folder / "status").read_text(), re.M)[1].split()
+                if numbers[-1] == inside and os.stat(folder / "ns/pid").st_ino == namespace:
+                    return int(folder.name)
+            except FileNotFoundError:
+                continue  # it has just ended
+        raise AssertionError(f"{unit} has no process {inside}")
+
+    def failed_units(self):
+        """The names of gatherd's units that have failed."""
+        done = self.run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "gatherd*")
+        return done.stdout.split()
 
     def stop(self):
         """Ends everything in it and leaves nothing behind."""
