@@ -1,13 +1,15 @@
 /*
  * Block style down to the options, flow style for the trees that are somebody's
  * values. Every string is quoted, so nothing can turn into a number or a
- * keyword when it is read again.
+ * keyword when it is read again. What may hold secrets is masked by the names they go by
+ * (core/mask.h).
  */
 #include "core/config_print.h"
 
 #include <stdint.h>
 #include <string.h>
 
+#include "core/mask.h"
 #include "core/option_value.h"
 #include "core/yaml_scalar.h"
 
@@ -28,7 +30,7 @@ static void begin_line(struct printer *printer, const char *name)
     printer->dash = false;
 }
 
-static void print_tree(const struct node *node, struct buffer *out);
+static void print_tree(const struct node *node, bool masked, struct buffer *out);
 
 static void print_key(const char *key, struct buffer *out)
 {
@@ -41,23 +43,31 @@ static void print_key(const char *key, struct buffer *out)
     buffer_string(out, ": ");
 }
 
-static void print_children(const struct node *node, struct buffer *out)
+static bool is_secret(const struct node *child)
+{
+    return child->key && mask_is_secret(child->key, strlen(child->key));
+}
+
+static void print_children(const struct node *node, bool masked, struct buffer *out)
 {
     for (const struct node *child = node->first; child; child = child->next) {
         if (child != node->first)
             buffer_string(out, ", ");
         if (node->kind == NODE_MAP)
             print_key(child->key, out);
-        print_tree(child, out);
+        if (masked && is_secret(child))
+            option_quote(out, MASK_TEXT, strlen(MASK_TEXT));
+        else
+            print_tree(child, masked, out);
     }
 }
 
-static void print_tree(const struct node *node, struct buffer *out)
+static void print_tree(const struct node *node, bool masked, struct buffer *out)
 {
     bool map = node->kind == NODE_MAP;
     if (map || node->kind == NODE_LIST) {
         buffer_byte(out, map ? '{' : '[');
-        print_children(node, out);
+        print_children(node, masked, out);
         buffer_byte(out, map ? '}' : ']');
     } else if (node->kind == NODE_STRING) {
         option_quote(out, node->text, node->text_len);
@@ -121,14 +131,50 @@ static void print_upstream_batch(struct printer *printer, const struct upstream 
         print_inner(printer, SECTION_UPSTREAM_BATCH, &upstream->batch);
 }
 
-static void print_masked(const char *text, struct buffer *out)
+static void print_masked_url(const char *text, struct buffer *out)
+{
+    struct buffer without_user scope_buffer;
+    struct buffer masked scope_buffer;
+    buffer_init(&without_user, SIZE_MAX);
+    buffer_init(&masked, SIZE_MAX);
+    proxy_mask(text, &without_user);
+    mask_put_template(without_user.data, without_user.len, &masked);
+    option_quote(out, masked.data, masked.len);
+}
+
+/* A body that is text: JSON of another name, or a form. */
+static void print_masked_text(const struct node *node, struct buffer *out)
 {
     struct buffer masked scope_buffer;
     buffer_init(&masked, SIZE_MAX);
-    proxy_mask(text, &masked);
-    buffer_byte(out, ' ');
-    option_quote(out, masked.data, masked.len);
-    buffer_byte(out, '\n');
+    if (node->text_len > 0 && strchr("{[", node->text[0]))
+        mask_put_json(node->text, node->text_len, &masked);
+    else
+        mask_put_form(node->text, node->text_len, &masked);
+    option_quote(out, masked.data ? masked.data : "", masked.len);
+}
+
+static void print_masked(const struct option *option, const void *field, struct buffer *out)
+{
+    if (option->type != OPTION_NODE) {
+        print_masked_url(*(const char *const *)field, out);
+        return;
+    }
+    const struct node *node = *(const struct node *const *)field;
+    if (node->kind == NODE_STRING)
+        print_masked_text(node, out);
+    else
+        print_tree(node, true, out);
+}
+
+static void print_value(const struct option *option, const void *field, struct buffer *out)
+{
+    if (option->flags & OPTION_SECRET)
+        print_masked(option, field, out);
+    else if (option->type == OPTION_NODE)
+        print_tree(*(const struct node *const *)field, false, out);
+    else
+        option_value_write(option, field, out);
 }
 
 static void print_option(struct printer *printer, const struct option *option, const void *target)
@@ -144,15 +190,9 @@ static void print_option(struct printer *printer, const struct option *option, c
         print_inner(printer, option->inner, field);
     } else if (option->type == OPTION_LIST || option->type == OPTION_MAP) {
         print_entries(printer, option, field);
-    } else if (option->type == OPTION_NODE) {
-        buffer_byte(printer->out, ' ');
-        print_tree(*(const struct node *const *)field, printer->out);
-        buffer_byte(printer->out, '\n');
-    } else if (option->flags & OPTION_SECRET) {
-        print_masked(*(const char *const *)field, printer->out);
     } else {
         buffer_byte(printer->out, ' ');
-        option_value_write(option, field, printer->out);
+        print_value(option, field, printer->out);
         buffer_byte(printer->out, '\n');
     }
 }

@@ -6,7 +6,9 @@
 #include "base/buffer.h"
 #include "core/config.h"
 
-/* The effective configuration as YAML that config_load() accepts again. */
+/* The effective configuration as YAML that config_load() accepts again. Secrets are masked:
+ * users and passwords of proxies, and what goes by a secret's name (core/mask.h) in URLs,
+ * fields, query members, bodies and defaults. */
 void config_print(const struct config *config, struct buffer *out);
 /* A JSON Schema (draft 2020-12) of the configuration file. */
 void config_print_schema(struct buffer *out);

@@ -76,6 +76,53 @@ void mask_put_target(const char *target, size_t len, struct buffer *out)
         mask_put_form(mark + 1, len - path_len, out);
 }
 
+/* The end of the expression that begins at `at`; `at` when nothing closes it. */
+static const char *skip_expression(const char *at, const char *end)
+{
+    const char *close = memchr(at, '}', (size_t)(end - at));
+    return close ? close + 1 : at;
+}
+
+/* An '&' inside an expression ends no member, and "{&name}" is one of its own. */
+static const char *template_member_end(const char *at, const char *end)
+{
+    while (at < end && *at != '&') {
+        const char *after = *at == '{' ? skip_expression(at, end) : at;
+        if (after > at && at[1] == '&')
+            break;
+        at = after > at ? after : at + 1;
+    }
+    return at;
+}
+
+static void put_template_form(const char *form, const char *end, struct buffer *out)
+{
+    struct arena *arena scope_arena = arena_new();
+    for (const char *at = form; at < end;) {
+        const char *stop = template_member_end(at, end);
+        put_member(arena, at, (size_t)(stop - at), out);
+        at = stop;
+        if (at < end && *at == '{')
+            at = skip_expression(at, end);
+        else if (at < end)
+            at++;
+        buffer_append(out, stop, (size_t)(at - stop));
+    }
+}
+
+void mask_put_template(const char *text, size_t len, struct buffer *out)
+{
+    const char *end = text + len, *at = text;
+    while (at < end && *at != '?') {
+        const char *after = *at == '{' ? skip_expression(at, end) : at;
+        at = after > at ? after : at + 1;
+    }
+    if (at < end)
+        at++;
+    buffer_append(out, text, (size_t)(at - text));
+    put_template_form(at, end, out);
+}
+
 /* ---- JSON ---- */
 
 static const char *skip_space(const char *at, const char *end)

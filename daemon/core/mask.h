@@ -23,6 +23,8 @@ bool mask_is_secret(const char *name, size_t len);
 /* A target ("/path?query") or a form ("a=1&b=2"): the values of secret members are masked. */
 void mask_put_target(const char *target, size_t len, struct buffer *out);
 void mask_put_form(const char *form, size_t len, struct buffer *out);
+/* A target or URL as the configuration writes it, with expressions. */
+void mask_put_template(const char *text, size_t len, struct buffer *out);
 
 /* A JSON value, its bytes as they are but for the values of secret members. */
 void mask_put_json(const char *data, size_t len, struct buffer *out);

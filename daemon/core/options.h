@@ -54,7 +54,7 @@ enum {
     OPTION_REQUIRED = 2,
     OPTION_RESTART = 4,    /* a reload reports a change instead of applying it */
     OPTION_NUMBER_TOO = 8, /* OPTION_STRING, OPTION_ENUM: a number, as it is written, does too */
-    OPTION_SECRET = 16,    /* OPTION_STRING: a URL whose user and password are not printed */
+    OPTION_SECRET = 16,    /* OPTION_STRING (a URL), OPTION_NODE: printed masked (core/mask.h) */
 };
 
 struct option {

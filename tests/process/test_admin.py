@@ -122,6 +122,39 @@ def test_config_is_what_is_in_force(gatherd):
     assert "drain: 3s" in daemon.admin("/-/config").body.decode()
 
 
+SECRETS = CONFIG + """
+  - path: /body/{page}
+    requests:
+      - id: more
+        method: POST
+        upstream: demo
+        url: "/x?api_key=hush-1&page={page}"
+        headers: { Authorization: "Bearer hush-2", Accept: text/plain }
+        body: { password: hush-3, of: [ { secret: { deep: hush-4 } }, 1.50 ] }
+        default: { session: hush-5, name: n }
+  - path: /text
+    headers: { X-Api-Key: hush-6 }
+    query: { signature: hush-7, lang: en }
+    requests:
+      - { id: form, method: POST, upstream: demo, url: /f, headers: { Content-Type: text/plain }, body: "a=b&passwd=hush-8" }
+      - { id: text, method: POST, upstream: demo, url: /f, headers: { Content-Type: text/plain }, body: '{"cookie": "hush-9", "b": 1.0}' }
+tracing: { otlp: "http://127.0.0.1:1/v1/traces?access_token=hush-10" }
+"""
+
+
+def test_config_masks_what_goes_by_a_secrets_name(gatherd):
+    """In URLs, fields, query members, bodies and defaults; the rest stays as it is written."""
+    daemon = gatherd(SECRETS)
+    page = daemon.admin("/-/config").body.decode()
+    assert "hush" not in page
+    for shown in ('url: "/x?api_key=***&page={page}"', '{"Authorization": "***", "Accept": "text/plain"}',
+                  '{"password": "***", "of": [{"secret": "***"}, 1.50]}',
+                  '{"session": "***", "name": "n"}', '{"X-Api-Key": "***"}',
+                  '{"signature": "***", "lang": "en"}', '"a=b&passwd=***"',
+                  '"{\\"cookie\\": \\"***\\", \\"b\\": 1.0}"', '?access_token=***"'):
+        assert shown in page, f"{shown}\n{page}"
+
+
 def test_is_off_unless_set(gatherd):
     """Two daemons with the defaults do not meet."""
     daemon = gatherd(CONFIG.replace('admin: "127.0.0.1:0"', ""))
