@@ -60,10 +60,16 @@ static unsigned unanswered_status(const struct connection *connection)
     return connection->gone || !reading ? 499 : 400;
 }
 
-void account_end(struct account *account, const struct connection *connection)
+const char *account_request_id(const struct account *account)
+{
+    return account->observed ? observe_request_id(account->observed) : NULL;
+}
+
+void account_end(struct account *account, const struct connection *connection,
+                 const struct inbound *inbound)
 {
     count_end(account, connection->timed_out ? 408 : 0);
     if (account->observed)
-        observe_end(account->observed, unanswered_status(connection));
+        observe_end(account->observed, inbound, unanswered_status(connection));
     account->observed = NULL;
 }

@@ -27,7 +27,11 @@ void account_reply(struct account *account, unsigned status, uint64_t bytes);
 /* All that was to be sent of a stream has been made. */
 void account_stream(struct account *account);
 
+/* The request's id as it is now, and later at the same place; NULL: nobody watches. */
+const char *account_request_id(const struct account *account);
+
 /* The exchange is over, whether it had a reply or not. */
-void account_end(struct account *account, const struct connection *connection);
+void account_end(struct account *account, const struct connection *connection,
+                 const struct inbound *inbound);
 
 #endif

@@ -58,8 +58,11 @@ static void send_last_words(const struct connection *connection, unsigned status
     problem_write(&body, status, detail, NULL);
     buffer_printf(&reply,
                   "HTTP/1.1 %u %s\r\nConnection: close\r\n"
-                  "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n",
+                  "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n",
                   status, problem_title(status), body.len);
+    if (connection->request_id)
+        buffer_printf(&reply, "X-Request-Id: %s\r\n", connection->request_id);
+    buffer_string(&reply, "\r\n");
     buffer_append(&reply, body.data, body.len);
     if (buffer_status(&reply) == 0)
         (void)send(connection->fd, reply.data, reply.len, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -56,12 +56,13 @@ struct connection {
     struct connection *previous, *next;
     struct exchange *exchange; /* NULL between two */
     enum connection_phase phase;
-    int fd;             /* libmicrohttpd's */
-    bool gone;          /* the client has closed its side, or all; see connection.c */
-    bool timed_out;     /* its request did not arrive in time: 408 */
-    usec_t deadline;    /* of the phase */
-    uint64_t taken;     /* of the reply, as of the last look; see connection.c */
-    struct timer timer; /* fires at the deadline or before: then it is set anew */
+    int fd;                 /* libmicrohttpd's */
+    bool gone;              /* the client has closed its side, or all; see connection.c */
+    bool timed_out;         /* its request did not arrive in time: 408 */
+    const char *request_id; /* of the exchange, which owns it; NULL: it has none */
+    usec_t deadline;        /* of the phase */
+    uint64_t taken;         /* of the reply, as of the last look; see connection.c */
+    struct timer timer;     /* fires at the deadline or before: then it is set anew */
     struct watch watch;
 };
 

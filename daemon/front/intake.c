@@ -66,8 +66,9 @@ static void exchange_free(struct exchange *exchange)
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);
-    account_end(&exchange->account, connection);
+    account_end(&exchange->account, connection, exchange->inbound);
     connection->exchange = NULL;
+    connection->request_id = NULL;
     answer_free(exchange->answer);
     buffer_done(&exchange->body);
     arena_free(exchange->arena);
@@ -118,6 +119,7 @@ void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
     exchange->inbound = inbound;
     connection->exchange = exchange;
     account_begin(&exchange->account, connection, exchange->config);
+    connection->request_id = account_request_id(&exchange->account);
     connection_enter(connection, CONNECTION_HEAD);
     if (query_members(inbound->query) > INTAKE_MEMBERS_MAX)
         refuse(exchange, 414,
@@ -203,8 +205,7 @@ static struct reply_manner manner_of(const struct exchange *exchange)
         .close = exchange->close || exchange->connection->front->draining,
         .varies_by_origin = exchange->config->origins.count > 0,
         .allow_origin = exchange->allow_origin,
-        .request_id =
-            exchange->account.observed ? observe_request_id(exchange->account.observed) : NULL,
+        .request_id = exchange->connection->request_id,
     };
 }
 
@@ -215,6 +216,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     struct answer *answer = exchange->answer;
     exchange->answer = NULL;
     represent(answer, &exchange->wishes, &exchange->config->compression, connection->mhd);
+    answer = reply_fit(answer, &manner);
     account_reply(&exchange->account, answer->status, exchange->is_head ? 0 : answer->body_len);
     connection_enter(connection, CONNECTION_REPLY);
     return reply_send(connection->mhd, answer, &manner);

@@ -23,8 +23,9 @@ struct observed {
     const struct config *config;
     struct trace_context trace; /* its parent is our span */
     uint64_t parent;            /* of our span; 0: none */
-    bool spans;                 /* they are wanted */
-    const char *endpoint;       /* NULL: none */
+    bool head_seen;
+    bool spans;           /* they are wanted */
+    const char *endpoint; /* NULL: none */
     char request_id[ID_MAX + 1];
     char part[ACCESS_NAME_MAX], upstream[ACCESS_NAME_MAX]; /* of the slowest call */
     size_t part_len, upstream_len;
@@ -135,6 +136,13 @@ static void note_client(struct access_record *record, struct MHD_Connection *mhd
     }
 }
 
+static void make_request_id(struct observed *observed)
+{
+    struct random *random = observed->front->engine->random;
+    span_id_write(random_next(random), observed->request_id);
+    span_id_write(random_next(random), observed->request_id + SPAN_ID_TEXT);
+}
+
 struct observed *observe_begin(const struct connection *connection, const struct config *config)
 {
     struct observed *observed = mem_new(sizeof *observed);
@@ -143,6 +151,7 @@ struct observed *observe_begin(const struct connection *connection, const struct
     observed->config = config;
     observed->record.started = clock_now();
     note_client(&observed->record, connection->mhd);
+    make_request_id(observed);
     return observed;
 }
 
@@ -182,33 +191,37 @@ static void set_request_id(struct observed *observed, const struct inbound *inbo
 {
     const char *theirs = header_get(&inbound->headers, "X-Request-Id");
     const struct access_record *record = &observed->record;
-    struct random *random = observed->front->engine->random;
     size_t len = theirs ? strlen(theirs) : 0;
-    if (len > 0 && len <= ID_MAX && header_name_valid(theirs)) { /* a token */
+    if (len > 0 && len <= ID_MAX && header_name_valid(theirs)) /* a token */
         memcpy(observed->request_id, theirs, len + 1);
-        return;
-    }
-    if (record->traced) {
+    else if (record->traced)
         trace_id_write(record->trace_id, observed->request_id);
-        return;
-    }
-    span_id_write(random_next(random), observed->request_id);
-    span_id_write(random_next(random), observed->request_id + SPAN_ID_TEXT);
+}
+
+static void put_target(struct observed *observed, const struct inbound *inbound)
+{
+    const char *target = inbound->target;
+    size_t len = observed->config->access_log.query ? strlen(target) : strcspn(target, "?");
+    access_put(&observed->record, ACCESS_TARGET, target, len, ACCESS_TARGET_MAX);
+}
+
+static void put_request_id(struct observed *observed)
+{
+    access_put(&observed->record, ACCESS_REQUEST_ID, observed->request_id,
+               strlen(observed->request_id), ID_MAX);
 }
 
 void observe_head(struct observed *observed, struct inbound *inbound, struct arena *arena)
 {
     struct access_record *record = &observed->record;
-    bool query = observed->config->access_log.query;
-    size_t len = query ? strlen(inbound->target) : strcspn(inbound->target, "?");
     place_in_trace(observed, inbound, arena);
     set_request_id(observed, inbound);
     inbound->request_id = arena_string(arena, observed->request_id);
     inbound->observer = &observed->observer;
-    access_put(record, ACCESS_REQUEST_ID, observed->request_id, strlen(observed->request_id),
-               ID_MAX);
+    put_request_id(observed);
     access_put(record, ACCESS_METHOD, inbound->method, strlen(inbound->method), METHOD_MAX);
-    access_put(record, ACCESS_TARGET, inbound->target, len, ACCESS_TARGET_MAX);
+    put_target(observed, inbound);
+    observed->head_seen = true;
 }
 
 void observe_endpoint(struct observed *observed, const char *path)
@@ -224,7 +237,7 @@ void observe_reply(struct observed *observed, unsigned status, uint64_t bytes)
 
 const char *observe_request_id(const struct observed *observed)
 {
-    return observed->request_id[0] ? observed->request_id : NULL;
+    return observed->request_id;
 }
 
 /* ---- the end ---- */
@@ -268,11 +281,15 @@ static void leave_line(struct observed *observed)
     (void)ring_put(observed->front->outlets->lines, record, access_record_size(record));
 }
 
-void observe_end(struct observed *observed, unsigned unanswered)
+void observe_end(struct observed *observed, const struct inbound *inbound, unsigned unanswered)
 {
     struct access_record *record = &observed->record;
     const struct access_log_options *log = &observed->config->access_log;
     record->duration = clock_now() - record->started;
+    if (!observed->head_seen) {
+        put_request_id(observed);
+        put_target(observed, inbound);
+    }
     if (record->status == 0)
         record->status = unanswered;
     if (observed->spans)

@@ -27,10 +27,11 @@ void observe_endpoint(struct observed *observed, const char *path);
 /* The last call counts. */
 void observe_reply(struct observed *observed, unsigned status, uint64_t bytes);
 
-/* NULL before the head was read. */
+/* A random one until the head was read and says otherwise; the place stays the same. */
 const char *observe_request_id(const struct observed *observed);
 
-/* It is over; `unanswered` is the status if there was no reply. Frees it. */
-void observe_end(struct observed *observed, unsigned unanswered);
+/* It is over; `unanswered` is the status if there was no reply. `inbound` is looked at only
+ * if its head was never read. Frees it. */
+void observe_end(struct observed *observed, const struct inbound *inbound, unsigned unanswered);
 
 #endif

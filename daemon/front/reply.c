@@ -82,13 +82,17 @@ static void add_manner(struct MHD_Response *response, const struct reply_manner 
     }
 }
 
+struct answer *reply_fit(struct answer *answer, const struct reply_manner *manner)
+{
+    if (header_size(&answer->headers) <= manner->header_max)
+        return answer;
+    answer_free(answer);
+    return answer_problem(502, "the reply's header would be larger than allowed");
+}
+
 enum MHD_Result reply_send(struct MHD_Connection *mhd, struct answer *answer,
                            const struct reply_manner *manner)
 {
-    if (header_size(&answer->headers) > manner->header_max) {
-        answer_free(answer);
-        answer = answer_problem(502, "the reply's header would be larger than allowed");
-    }
     struct MHD_Response *response = make_response(answer);
     enum MHD_Result queued = MHD_NO;
     if (response) {

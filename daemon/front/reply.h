@@ -17,7 +17,11 @@ struct reply_manner {
     const char *request_id;   /* NULL: it has none */
 };
 
-/* Queues the reply; from the access handler only. Takes the answer; its body goes to
+/* The answer itself if its fields find room; otherwise takes it and gives the 502 that says
+ * so. */
+struct answer *reply_fit(struct answer *answer, const struct reply_manner *manner);
+
+/* Queues the reply; from the access handler only. Takes the answer, which fits; its body goes to
  * libmicrohttpd without a copy. MHD_NO: nothing was queued, the connection closes. */
 enum MHD_Result reply_send(struct MHD_Connection *mhd, struct answer *answer,
                            const struct reply_manner *manner);

@@ -10,12 +10,14 @@ import threading
 
 import harness
 import pytest
+import scripted as scripts
 from scripted import AWAIT, READ
 
 PLAIN = """
 workers: 1
 upstreams: { it: { url: '$IT' } }
 endpoints:
+  - { path: /raw, merge: raw, requests: [ { id: a, upstream: it, url: /a } ] }
   - path: /two/{n}
     merge: keyed
     requests:
@@ -109,6 +111,35 @@ def test_who_leaves_or_stalls(logged, scripted):
         connection.send(b"GET /two/1 HTTP/1.1\r\nHost: a\r\n")
         assert b" 408 " in connection.take_until(b"\r\n")
         assert json.loads(lines_of(path, 2)[1])["status"] == 408
+
+
+@pytest.mark.parametrize("status, sent, shown", [
+    (408, b"GET /two/1?a=1 HTTP/1.1\r\nHost: a\r\n", (None, "/two/1")),
+    (414, b"GET /long?" + b"&".join([b"a=1"] * 101) + b" HTTP/1.1\r\nHost: a\r\n\r\n", (None, "/long")),
+    (413, b"POST /batch HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n{", ("POST", "/batch"))])
+def test_refusals_in_the_middle_have_an_id(logged, recorder, status, sent, shown):
+    """The reply's and the line's are the same, and the line has what was read by then."""
+    daemon, path = logged(recorder())
+    daemon.reload(daemon.config.read_text() + "limits: { headerTime: 100ms }\n",
+                  "configuration reloaded")
+    with daemon.connect() as connection:
+        connection.send(sent)
+        reply = connection.receive()
+    line = json.loads(lines_of(path, 1)[0])
+    assert (reply.status, line["status"]) == (status, status)
+    assert re.fullmatch("[0-9a-f]{32}", reply.header("X-Request-Id"))
+    assert line["requestId"] == reply.header("X-Request-Id")
+    assert (line["method"], line["target"]) == shown
+
+
+@pytest.mark.parametrize("size, status", [(8000, 200), (8200, 502)])
+def test_a_reply_whose_header_is_too_large(logged, scripted, size, status):
+    """Its line has the status that the client saw, not the upstream's."""
+    upstream = scripted([READ, scripts.reply(b"{}", head=b"X-Large: %s\r\n" % (b"x" * size))])
+    daemon, path = logged(upstream)
+    reply = daemon.get("/raw")
+    assert reply.status == status
+    assert json.loads(lines_of(path, 1)[0])["status"] == status
 
 
 @pytest.mark.parametrize("given, taken", [

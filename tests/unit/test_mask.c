@@ -82,7 +82,8 @@ static void test_templates(void **state)
     expect(mask_put_template, "/a?token=1{&b,c}", "/a?token=***{&b,c}");
     expect(mask_put_template, "/a?b=1{&token}&key=2", "/a?b=1{&token}&key=***");
     expect(mask_put_template, "/a?token={$responses.a.body#/x&y}&b=1", "/a?token=***&b=1");
-    expect(mask_put_template, "/{$responses.a.body#/?x}/b?key=1", "/{$responses.a.body#/?x}/b?key=***");
+    expect(mask_put_template, "/{$responses.a.body#/?x}/b?key=1",
+           "/{$responses.a.body#/?x}/b?key=***");
     expect(mask_put_template, "https://h/a?b={&key=1", "https://h/a?b={&key=***");
     expect(mask_put_template, "/a?token={", "/a?token=***");
     expect(mask_put_template, "/{?token=1", "/{?token=***");
@@ -144,8 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),       cmocka_unit_test(test_targets),
         cmocka_unit_test(test_templates),   cmocka_unit_test(test_json),
-        cmocka_unit_test(test_a_long_name),
-        cmocka_unit_test(test_broken_json),
+        cmocka_unit_test(test_a_long_name), cmocka_unit_test(test_broken_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
