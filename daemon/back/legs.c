@@ -157,6 +157,7 @@ static void start_call(struct fanout *fanout, size_t index, struct spread *sprea
     usec_t left = fanout->deadline > leg->started ? fanout->deadline - leg->started : 0;
     if (item->call.timeout > left)
         item->call.timeout = left;
+    item->call.latest = fanout->deadline;
     if (fanout->dedupe.slots && follow(fanout, index))
         return;
     if (item->call.trace || fanout->observer)

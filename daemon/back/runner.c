@@ -7,9 +7,6 @@
  * query) and then only waits in `ended` to be delivered, so a receiver never
  * runs inside the call that caused it.
  *
- * A question to the resolver is its own allocation: if it is on its way home
- * already when its call gives up, it loses the call and frees itself on arrival.
- *
  * Invariants: a call is in exactly one of WAITING (for a place), RESOLVING (question),
  * CONNECTING, SENT, REPLYING (carried) and ENDED (in the list).
  */
@@ -20,6 +17,7 @@
 
 #include "back/admission.h"
 #include "back/carriers.h"
+#include "back/question.h"
 #include "base/mem.h"
 #include "base/recycler.h"
 
@@ -34,11 +32,6 @@ enum call_phase {
     CALL_SENT,
     CALL_REPLYING,
     CALL_ENDED,
-};
-
-struct question {
-    struct resolve_query query; /* first */
-    struct running *call;       /* NULL: given up */
 };
 
 struct running {
@@ -92,20 +85,20 @@ static usec_t limit_after(usec_t moment, usec_t span)
 
 /* ---- the end of a call ---- */
 
-static void give_up_question(struct running *call)
-{
-    struct question *question = call->question;
-    call->question = NULL;
-    if (!question)
-        return;
-    question->call = NULL;
-    if (resolver_withdraw(call->runner->resolver, &question->query))
-        free(question);
-}
-
 static void nothing(struct timer *timer)
 {
     (void)timer; /* it made the loop turn */
+}
+
+/* As it ended, which whoever asked may not want to know any more. */
+static void count(const struct running *call)
+{
+    struct runner *runner = call->runner;
+    tally_call_ended(call->tally, &call->outcome, loop_now(runner->loop));
+    if (call->outcome.code == OUTCOME_RESPONSE_BODY_SIZE)
+        tally_limit(runner->tally, TALLY_REPLY_BODY);
+    else if (call->outcome.code == OUTCOME_RESPONSE_HEADER_SIZE)
+        tally_limit(runner->tally, TALLY_REPLY_HEADER);
 }
 
 /* Takes *outcome. */
@@ -113,7 +106,7 @@ static void end(struct running *call, struct outcome *outcome)
 {
     struct runner *runner = call->runner;
     assert(call->phase != CALL_ENDED);
-    give_up_question(call);
+    call->question = question_give_up(runner->resolver, call->question);
     carried_stop(&call->carried);
     loop_clear(runner->loop, &call->timer);
     admission_end(&call->admission);
@@ -124,6 +117,7 @@ static void end(struct running *call, struct outcome *outcome)
     if (call->resent > 0)
         call->outcome.resent = call->resent;
     call->outcome.elapsed = clock_now() - call->started;
+    count(call);
     call->next = NULL;
     if (runner->last_ended)
         runner->last_ended->next = call;
@@ -155,13 +149,22 @@ static bool may_try_another(const struct running *call)
            clock_now() < connect_limit(call);
 }
 
-static void deadline_passed(struct timer *timer)
+/* Its time is over: what it was doing says which failure that is. */
+static void run_out(struct running *call)
 {
     static const enum outcome_code codes[] = {
         [CALL_WAITING] = OUTCOME_CONNECTION_LIMIT,      [CALL_RESOLVING] = OUTCOME_DNS_TIMEOUT,
         [CALL_CONNECTING] = OUTCOME_CONNECTION_TIMEOUT, [CALL_SENT] = OUTCOME_RESPONSE_TIMEOUT,
         [CALL_REPLYING] = OUTCOME_RESPONSE_TIMEOUT,
     };
+    bool waited = call->phase == CALL_WAITING;
+    if (waited)
+        tally_limit(call->runner->tally, TALLY_MAX_WAITING);
+    fail(call, codes[call->phase], waited ? "waited for a free place" : NULL);
+}
+
+static void deadline_passed(struct timer *timer)
+{
     struct running *call = container_of(timer, struct running, timer);
     assert(call->phase != CALL_ENDED);
     if (call->phase == CALL_CONNECTING && may_try_another(call)) {
@@ -169,9 +172,7 @@ static void deadline_passed(struct timer *timer)
         connect_next(call);
         return;
     }
-    if (call->phase == CALL_WAITING)
-        tally_limit(call->runner->tally, TALLY_MAX_WAITING);
-    fail(call, codes[call->phase], call->phase == CALL_WAITING ? "waited for a free place" : NULL);
+    run_out(call);
 }
 
 static void arm(struct running *call)
@@ -282,29 +283,17 @@ static const char *contact(const struct call_spec *spec)
     return proxy ? proxy->host : spec->origin->host;
 }
 
-static void name_answered(struct running *call, struct resolve_query *query)
+static void name_answered(void *ctx, struct addresses *addresses, enum outcome_code failure)
 {
-    if (!query->addresses) {
-        bool proxy = contact(call->spec) != call->spec->origin->host;
-        fail(call, query->failure, proxy ? "the name is the proxy's" : NULL);
+    struct running *call = ctx;
+    call->question = NULL;
+    call->addresses = addresses;
+    if (addresses) {
+        connect_next(call);
         return;
     }
-    call->addresses = query->addresses;
-    query->addresses = NULL;
-    connect_next(call);
-}
-
-static void query_came_home(struct resolve_query *query, void *receiver)
-{
-    struct question *question = (struct question *)(void *)query; /* its first member */
-    struct running *call = question->call;
-    (void)receiver;
-    if (call) {
-        call->question = NULL;
-        name_answered(call, query);
-    }
-    addresses_unref(query->addresses);
-    free(question);
+    bool proxy = contact(call->spec) != call->spec->origin->host;
+    fail(call, failure, proxy ? "the name is the proxy's" : NULL);
 }
 
 static void count_question(const struct running *call, int rc)
@@ -319,30 +308,19 @@ static void resolve(struct running *call)
 {
     struct runner *runner = call->runner;
     const char *host = contact(call->spec);
-    size_t len = strlen(host);
-    if (len >= RESOLVE_HOST_MAX) {
+    if (strlen(host) >= RESOLVE_HOST_MAX) {
         fail(call, OUTCOME_DNS_ERROR, "the name is too long");
         return;
     }
-    struct question *question = mem_new(sizeof *question);
-    memcpy(question->query.host, host, len + 1);
-    question->query.deadline = call->deadline;
-    question->query.home = runner->mailbox;
-    question->query.answered = query_came_home;
-    question->call = call;
-    int rc = resolver_ask(runner->resolver, &question->query);
+    int rc = question_ask(runner->resolver, runner->mailbox, host, call->deadline, name_answered,
+                          call, &call->question);
     count_question(call, rc);
     if (rc == 0) {
-        call->question = question;
         call->phase = CALL_RESOLVING;
         arm(call);
-        return;
-    }
-    if (rc == RESOLVE_CACHED)
-        name_answered(call, &question->query);
-    else
+    } else if (rc == RESOLVE_BUSY) {
         fail(call, OUTCOME_CONNECTION_LIMIT, "too many names are being resolved");
-    free(question);
+    }
 }
 
 /* ---- the whole of it ---- */
@@ -375,7 +353,7 @@ struct call *runner_start(struct runner *runner, const struct config *config,
         .spec = spec,
         .tally = tally_upstream(runner->tally, spec->upstream),
         .started = started,
-        .deadline = after(started, spec->timeout),
+        .deadline = earlier(after(started, spec->timeout), limit_after(0, spec->latest)),
         .first_byte_deadline = limit_after(started, spec->first_byte_timeout),
     };
     if (call->tally)
@@ -395,11 +373,12 @@ void runner_cancel(struct runner *runner, struct call *handle)
 {
     struct running *call = container_of(handle, struct running, call);
     assert(call->runner == runner);
-    if (call->phase != CALL_ENDED) {
+    /* A batch whose deadline passes cancels its calls, often before their own timers fire;
+     * yet they did not end because nobody wanted them. */
+    if (call->phase != CALL_ENDED && clock_now() >= call->deadline)
+        run_out(call);
+    else if (call->phase != CALL_ENDED)
         fail(call, OUTCOME_CANCELLED, NULL);
-        return;
-    }
-    /* It ended in this turn and is not delivered yet. */
     outcome_cancel(&call->outcome);
 }
 
@@ -414,11 +393,6 @@ static void deliver(struct runner *runner, struct running *call)
 {
     struct outcome outcome = outcome_take(&call->outcome);
     struct call handle = call->call;
-    tally_call_ended(call->tally, &outcome, loop_now(runner->loop));
-    if (outcome.code == OUTCOME_RESPONSE_BODY_SIZE)
-        tally_limit(runner->tally, TALLY_REPLY_BODY);
-    else if (outcome.code == OUTCOME_RESPONSE_HEADER_SIZE)
-        tally_limit(runner->tally, TALLY_REPLY_HEADER);
     recycler_give(&runner->records, call);
     handle.home(handle.ctx, handle.index, &outcome);
     outcome_done(&outcome);

@@ -25,7 +25,8 @@ struct runner *runner_free(struct runner *runner);
  * until it is home. */
 struct call *runner_start(struct runner *runner, const struct config *config,
                           const struct call_spec *spec, usec_t started, const struct call *call);
-/* Ends a call that is not home yet; it comes home as OUTCOME_CANCELLED. */
+/* Ends a call that is not home yet; it comes home as OUTCOME_CANCELLED. It is counted as what
+ * ended it: its deadline if that has passed. */
 void runner_cancel(struct runner *runner, struct call *call);
 /* Stops or goes on reading its reply, at once or when it comes to that. */
 void runner_pause(struct call *call, bool paused);

@@ -28,6 +28,7 @@ struct call_spec {
     size_t body_len;
     bool decode;    /* an Accept-Encoding goes out: the carrier decodes the reply */
     usec_t timeout; /* spans from dispatch */
+    usec_t latest;  /* the moment from which its batch does not wait for it; 0: none */
     usec_t connect_timeout, first_byte_timeout; /* 0: only the total counts */
     uint64_t reply_body_max, reply_header_max;
 };
