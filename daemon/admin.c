@@ -222,6 +222,7 @@ void admin_watch(struct admin *admin, const struct crew *crew, const struct conf
         return;
     admin->crew = crew;
     admin->config = config;
+    admin_server_answer_to(admin->server, &config->admin_hosts);
 }
 
 void admin_enter(struct admin *admin, enum admin_state state)
@@ -238,6 +239,7 @@ void admin_reloaded(struct admin *admin, const struct config *config)
     if (!config)
         return;
     admin->config = config;
+    admin_server_answer_to(admin->server, &config->admin_hosts);
     admin->configured = process_wall_clock();
     admin->generation++;
 }

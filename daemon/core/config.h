@@ -56,7 +56,7 @@ struct endpoint {
 struct config {
     struct arena *arena;
     unsigned references; /* atomic */
-    struct strings listen, admin, hosts, origins;
+    struct strings listen, admin, admin_hosts, hosts, origins;
     const char *workers_text, *file;
     const struct node *root; /* what was read; NULL: the defaults */
     uint64_t workers;        /* 0: auto */

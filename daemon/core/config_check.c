@@ -69,11 +69,12 @@ static bool is_host_name(const char *text)
     return len > 0;
 }
 
-static void check_hosts(const struct node *root, struct faults *faults)
+static void check_hosts(const struct node *root, const char *name, const char *also,
+                        struct faults *faults)
 {
-    const struct node *host = first_item(root, "hosts");
+    const struct node *host = first_item(root, name);
     for (; host; host = next_item(host))
-        if (item_text(host) && !is_host_name(item_text(host)))
+        if (item_text(host) && !is_host_name(item_text(host)) && strcmp(item_text(host), also) != 0)
             fault_at(faults, host,
                      "must be a host name such as \"api.example.com\", without a port");
 }
@@ -275,7 +276,8 @@ static void check_compression(const struct config *config, const struct node *ro
 void config_check_values(struct config *config, const struct node *root, struct faults *faults)
 {
     check_workers(config, root, faults);
-    check_hosts(root, faults);
+    check_hosts(root, "hosts", "", faults);
+    check_hosts(root, "adminHosts", "*", faults);
     check_origins(root, config->arena, faults);
     compile_egress(config, root, faults);
     check_added_field(root, "timeoutHeader", config->propagate.timeout_header, faults);

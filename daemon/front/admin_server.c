@@ -19,15 +19,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "front/checks.h"
+#include "front/guests.h"
 #include "front/reply.h"
 
 enum {
     CONNECTIONS_MAX = 64,
+    LEAVING_MAX = 64,   /* beside them, shown out and not closed yet */
     MEMORY = 24 * 1024, /* of a connection */
     BODY_MAX = 64 * 1024,
     TIMEOUT = 10, /* seconds without a byte */
     ROUNDS_MAX = 16,
 };
+
+#define PATIENCE (20 * USEC_PER_SEC) /* from one reply to the next, bytes or not */
 
 #define ALLOWED "GET, HEAD"
 
@@ -45,7 +49,8 @@ struct admin_server {
     const char *paths;
     admin_answer_fn *answer;
     void *ctx;
-    size_t open;
+    const struct strings *hosts;
+    struct guests guests;
     int reserve; /* a descriptor to give up when there is no other */
     struct door *doors;
     size_t door_count;
@@ -69,7 +74,9 @@ static void accept_one(struct door *door)
         listen_shed(door->listener, &server->reserve);
     if (fd < 0)
         return;
-    if (server->open >= CONNECTIONS_MAX)
+    if (server->guests.count >= CONNECTIONS_MAX && guests_show_out(&server->guests))
+        server->due = true;
+    if (server->guests.count >= CONNECTIONS_MAX + LEAVING_MAX)
         close(fd);
     else if (MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer, len) == MHD_YES)
         server->due = true;
@@ -91,12 +98,12 @@ static void notice_connection(void *cls, struct MHD_Connection *mhd, void **cont
                               enum MHD_ConnectionNotificationCode code)
 {
     struct admin_server *server = cls;
-    (void)mhd;
-    (void)context;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        server->open++;
-    else
-        server->open--;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        *context = guests_enter(&server->guests, fd, clock_now());
+    } else {
+        guests_leave(&server->guests, *context);
+    }
 }
 
 /* ---- requests ---- */
@@ -116,8 +123,16 @@ static enum MHD_Result gather(void *cls, enum MHD_ValueKind kind, const char *na
     return MHD_YES;
 }
 
-static struct verdict judge(struct MHD_Connection *mhd, const char *version,
-                            struct inbound *inbound, struct arena *arena)
+/* No page can come by a unix socket, whatever its name is. */
+static bool is_local(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info && info->client_addr && info->client_addr->sa_family == AF_UNIX;
+}
+
+static struct verdict judge(const struct admin_server *server, struct MHD_Connection *mhd,
+                            const char *version, struct inbound *inbound, struct arena *arena)
 {
     static const struct strings nobody;
     struct gathering gathering = {.arena = arena};
@@ -130,6 +145,8 @@ static struct verdict judge(struct MHD_Connection *mhd, const char *version,
                               .target = inbound->target,
                               .fields = &inbound->headers};
     struct verdict verdict = check_message(&head, &framing);
+    if (verdict.status == 0 && !is_local(mhd))
+        verdict = check_admin_host(&head, server->hosts);
     if (verdict.status == 0)
         verdict = check_origin(&head, &nobody, &origin);
     return verdict;
@@ -170,7 +187,7 @@ static enum MHD_Result send_answer(const struct admin_server *server, struct MHD
         .body_len = visit->body.len,
         .deadline = USEC_NEVER,
     };
-    struct verdict verdict = judge(mhd, version, &inbound, arena);
+    struct verdict verdict = judge(server, mhd, version, &inbound, arena);
     const struct reply_manner manner = {
         .header_max = REPLY_HEADER_MAX,
         .close = close_after || verdict.broken,
@@ -210,11 +227,13 @@ static void *begin(void *cls, const char *target, struct MHD_Connection *mhd)
 static void completed(void *cls, struct MHD_Connection *mhd, void **context,
                       enum MHD_RequestTerminationCode code)
 {
-    (void)cls;
-    (void)mhd;
-    (void)code;
+    struct admin_server *server = cls;
     struct visit *visit = *context;
+    (void)code;
     *context = NULL;
+    guests_serve(&server->guests,
+                 MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context,
+                 clock_now());
     if (!visit)
         return;
     free(visit->target);
@@ -244,13 +263,13 @@ static int start(struct admin_server *server)
 {
     const struct MHD_OptionItem options[] = {
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY, NULL},
-        {MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX + LEAVING_MAX, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT, NULL},
         {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)begin, NULL},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)notice_connection, server},
-        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)completed, NULL},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)completed, server},
         {MHD_OPTION_END, 0, NULL},
     };
     server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG,
@@ -266,16 +285,17 @@ static int start(struct admin_server *server)
 int admin_server_new(struct loop *loop, const struct listeners *listeners, const char *paths,
                      admin_answer_fn *answer, void *ctx, struct admin_server **ret_server)
 {
+    static const struct strings no_hosts;
     struct admin_server *server = mem_new(sizeof *server);
-    *server = (struct admin_server){
-        .loop = loop,
-        .paths = paths,
-        .answer = answer,
-        .ctx = ctx,
-        .reserve = open("/dev/null", O_RDONLY | O_CLOEXEC),
-        .doors = mem_new(listeners->count * sizeof *server->doors),
-        .door_count = listeners->count,
-    };
+    guests_init(&server->guests, PATIENCE);
+    server->loop = loop;
+    server->paths = paths;
+    server->hosts = &no_hosts;
+    server->answer = answer;
+    server->ctx = ctx;
+    server->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    server->doors = mem_new(listeners->count * sizeof *server->doors);
+    server->door_count = listeners->count;
     int rc = start(server);
     for (size_t i = 0; i < server->door_count && rc == 0; i++) {
         struct door *door = &server->doors[i];
@@ -307,13 +327,24 @@ struct admin_server *admin_server_free(struct admin_server *server)
     return NULL;
 }
 
+void admin_server_answer_to(struct admin_server *server, const struct strings *hosts)
+{
+    server->hosts = hosts;
+}
+
+static usec_t earlier(usec_t one, usec_t other)
+{
+    return one < other ? one : other;
+}
+
 usec_t admin_server_turn(struct admin_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait;
+    usec_t expiry = guests_expire(&server->guests, clock_now());
     for (int round = 0; round < ROUNDS_MAX; round++) {
         bool timed = MHD_get_timeout(server->daemon, &wait) == MHD_YES;
         if (!server->due && (!timed || wait > 0))
-            return timed ? clock_now() + wait * USEC_PER_MSEC : USEC_NEVER;
+            return earlier(expiry, timed ? clock_now() + wait * USEC_PER_MSEC : USEC_NEVER);
         server->due = false;
         if (MHD_run(server->daemon) != MHD_YES)
             log_error("libmicrohttpd could not run for the admin pages");

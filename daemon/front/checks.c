@@ -5,6 +5,7 @@
  */
 #include "front/checks.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -216,6 +217,32 @@ struct verdict check_host(const struct head *head, const struct strings *hosts)
         if (len > 0 && same_name(name, len, hosts->items[i]))
             return fine;
     return refuse(421, "this daemon does not answer to that Host");
+}
+
+static bool is_address(const char *name, size_t len)
+{
+    char text[INET_ADDRSTRLEN];
+    struct in_addr address;
+    if (memchr(name, ':', len))
+        return true;
+    if (len >= sizeof text)
+        return false;
+    memcpy(text, name, len);
+    text[len] = '\0';
+    return inet_pton(AF_INET, text, &address) == 1;
+}
+
+struct verdict check_admin_host(const struct head *head, const struct strings *hosts)
+{
+    const char *host = named_host(head);
+    const char *name = "";
+    size_t len = host ? host_name(host, &name) : 0;
+    if (len == 0 || !memchr(name, '.', len) || is_address(name, len))
+        return fine;
+    for (size_t i = 0; i < hosts->count; i++)
+        if (strcmp(hosts->items[i], "*") == 0 || same_name(name, len, hosts->items[i]))
+            return fine;
+    return refuse(421, "the admin pages do not answer to that Host: see adminHosts");
 }
 
 static size_t field_count(const struct header_list *fields, const char *name)

@@ -49,6 +49,11 @@ struct verdict check_message(const struct head *head, struct body_framing *ret_f
  * not compared. 421 when it is another. */
 struct verdict check_host(const struct head *head, const struct strings *hosts);
 
+/* Host of a request for the admin pages: an address, a name without a dot, or one of `hosts`
+ * ("*": any). A web page can be made to reach them under a name of its own that leads here
+ * (DNS rebinding), but no such name. 421 when it is another. */
+struct verdict check_admin_host(const struct head *head, const struct strings *hosts);
+
 /* Origin and Sec-Fetch-Site: 403 for a page of another site that `origins` does not
  * list. *ret_allowed is the listed origin (borrowed from the list) or NULL. */
 struct verdict check_origin(const struct head *head, const struct strings *origins,

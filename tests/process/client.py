@@ -54,7 +54,7 @@ class Connection:
         fields = list(headers.items() if isinstance(headers, dict) else headers)
         names = [name.lower() for name, _ in fields]
         if "host" not in names:
-            fields.insert(0, ("Host", "gatherd.test"))
+            fields.insert(0, ("Host", "gatherd"))
         if body is not None and not {"content-length", "transfer-encoding"} & set(names):
             fields.append(("Content-Length", str(len(body))))
         lines = [f"{method} {target} HTTP/1.1"] + [f"{name}: {value}" for name, value in fields]

@@ -108,6 +108,21 @@ def test_web_pages_cannot_read_it(gatherd):
     assert daemon.admin("/-/config", headers={"Sec-Fetch-Site": "none"}).status == 200
 
 
+def test_answers_to_its_own_names(gatherd):
+    """A name that leads here by somebody else's DNS is none, until it is listed."""
+    daemon = gatherd(CONFIG)
+    for host, status in (("evil.example:8081", 421), ("127.0.0.1:1", 200), ("localhost", 200),
+                         ("gatherd", 200), ("[::1]:8081", 200)):
+        for page in ("/-/config", "/batch?explain"):
+            reply = daemon.admin(page, headers={"Host": host})
+            assert (reply.status == 421) == (status == 421), (host, page)
+    daemon.reload(daemon.config.read_text() + 'adminHosts: ["admin.example"]\n', "configuration reloaded")
+    assert daemon.admin("/-/ready", headers={"Host": "admin.example:8081"}).status == 200
+    assert daemon.admin("/-/ready", headers={"Host": "evil.example"}).status == 421
+    daemon.reload(daemon.config.read_text().replace("admin.example", "*"), "configuration reloaded")
+    assert daemon.admin("/-/ready", headers={"Host": "evil.example"}).status == 200
+
+
 def test_config_is_what_is_in_force(gatherd):
     """As --print-config has it, without secrets; after a reload the new one."""
     text = CONFIG.replace("upstreams:", 'upstreams:\n  far: { url: "http://far.example", '
@@ -267,6 +282,58 @@ upstreams:
     wait_until(lambda: daemon.admin("/-/ready").status == 200, "it to forget")
 
 
+DEADLINES = """
+admin: "127.0.0.1:0"
+unreadyAfter: 300ms
+upstreams: {{ needed: {{ url: "{url}", timeout: 5s, connectTimeout: 5s, required: true }} }}
+endpoints:
+  - path: /late
+    timeout: 100ms
+    merge: keyed
+    requests: [ {{ id: one, upstream: needed, url: / }} ]
+  - path: /outer
+    timeout: 100ms
+    merge: keyed
+    requests: [ {{ id: inner, url: /late }} ]
+"""
+
+
+@pytest.mark.parametrize("path", ["/late", "/outer"])
+def test_the_deadline_of_a_batch_is_no_cancellation(gatherd, scripted, path):
+    """An upstream that hangs is one that failed, although its batch ended before its own time."""
+    daemon = gatherd(DEADLINES.format(url=scripted([script.READ, script.AWAIT]).url))
+    assert daemon.get(path).status == 504
+    wait_until(lambda: daemon.metrics().value("gatherd_upstream_calls_in_flight", upstream="needed") == 0,
+               "the call to end")
+    needed = daemon.admin("/-/upstreams").json()["upstreams"]["needed"]
+    assert needed["calls"] == {"http_response_timeout": 1}
+    assert needed["lastFailure"]["code"] == "http_response_timeout"
+    assert daemon.admin("/-/ready").status == 200
+
+
+def test_nobody_can_connect_within_the_batches_time(gatherd):
+    """Whose connections are neither taken nor refused is missed as well."""
+    full = socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    waiting = []
+    try:
+        for _ in range(4):  # what finds no place in its queue gets no answer at all
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(full.getsockname())
+        daemon = gatherd(DEADLINES.format(url="http://127.0.0.1:%d" % full.getsockname()[1]))
+        def call():
+            assert daemon.get("/late").status == 504
+            return not_ready(daemon)
+        assert wait_until(call, "it to be unready").body == b"upstream needed cannot be reached\n"
+        needed = daemon.admin("/-/upstreams").json()["upstreams"]["needed"]
+        assert list(needed["calls"]) == ["connection_timeout"]
+    finally:
+        for one in [*waiting, full]:
+            one.close()
+
+
 def test_any_contact_makes_it_ready(gatherd):
     """A failure that is no failure to connect says that the upstream is there."""
     port = harness.closed_port()
@@ -304,20 +371,32 @@ def test_silent_clients_hold_up_nobody(gatherd):
         assert daemon.admin("/-/ready").status == 200
         assert daemon.get("/one").status == 200
         held += [client.Connection(address) for _ in range(40)]
-        assert held[-1].closed()
+        for one in held[:16]:
+            assert one.closed()
+        for _ in range(64):
+            assert daemon.admin("/-/ready").status == 200
         assert daemon.get("/one").status == 200
     finally:
         for one in held:
             one.sock.close()
-    wait_until(lambda: answers(address), "room for another client")
 
 
-def answers(address):
-    """Whether a new connection gets a reply."""
+def test_slow_clients_make_room(gatherd):
+    """Who sends a byte now and then has been waiting for longest, and leaves first."""
+    daemon = gatherd(CONFIG)
+    address = daemon.addresses("admin pages on")[0]
+    slow = [client.Connection(address) for _ in range(64)]
     try:
-        return client.fetch(address, "GET", "/-/ready").status == 200
-    except (AssertionError, ConnectionError):
-        return False
+        for letter in (b"G", b"E", b"T"):
+            for one in slow:
+                try:
+                    one.send(letter)
+                except OSError:
+                    pass  # it was shown out
+            assert daemon.admin("/-/healthy").status == 200
+    finally:
+        for one in slow:
+            one.sock.close()
 
 
 @pytest.mark.parametrize("request_bytes", [

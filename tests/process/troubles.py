@@ -136,7 +136,7 @@ def stopping(make):
 
 def refusals(make):
     """Each status a client may see before anything is sent."""
-    daemon = make.demo("hosts: [api.test]\norigins: [https://app.test]\n",
+    daemon = make.demo("hosts: [api.test]\norigins: [https://app.test]\nadmin: '127.0.0.1:0'\n",
                        limits="headerTime: 200ms")
     good = {"Host": "api.test"}
     with daemon.connect() as slow:
@@ -160,6 +160,7 @@ def refusals(make):
         daemon.batch([{"id": "a", "upstream": "none", "url": "/x"}], good),
         daemon.batch([{"id": "a", "upstream": "demo", "method": "POST", "url": "/posts"}], good),
         daemon.batch([{"id": "a", "upstream": "demo", "url": "/x"}] * 2, good),
+        daemon.admin("/-/ready", headers={"Host": "other.test"}),
     ]
     return "\n".join(map(text_of, replies))
 

@@ -206,6 +206,33 @@ static unsigned host_status(const char *field, const struct strings *hosts)
     return check_host(&head, hosts).status;
 }
 
+static unsigned admin_host_status(const char *host, const struct strings *hosts)
+{
+    scope_arena struct arena *arena = arena_new();
+    struct request request = {.fields = {arena_printf(arena, "Host: %s", host)}};
+    struct head head = make_head(arena, &request);
+    return check_admin_host(&head, hosts).status;
+}
+
+static void test_hosts_of_admin_pages(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"127.0.0.1:8081",  "[::1]:8081",    "localhost",
+                                       "gatherd:80",      "Admin.example", "10.1.2.3",
+                                       "[::ffff:1.2.3.4]"};
+    static const char *const bad[] = {
+        "evil.example", "admin.example.evil.example:8081", "127.0.0.1.evil", "1.2.3", "1.2.3.4.5",
+        "999.1.1.1",    "localhost.evil.example",          "x.admin.example"};
+    const char *names[] = {"admin.example"}, *any[] = {"*"};
+    struct strings hosts = {names, 1}, all = {any, 1};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_int_equal(admin_host_status(good[i], &hosts), 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(admin_host_status(bad[i], &hosts), 421);
+        assert_int_equal(admin_host_status(bad[i], &all), 0);
+    }
+}
+
 static void test_hosts(void **state)
 {
     (void)state;
@@ -279,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_edges),
         cmocka_unit_test(test_expectations),
         cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_hosts_of_admin_pages),
         cmocka_unit_test(test_origins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
