@@ -8,6 +8,7 @@
  */
 #include "core/mask.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
@@ -25,6 +26,28 @@ static bool contains(const char *name, size_t len, const char *word)
     return false;
 }
 
+static bool is_listed_part(const char *part, size_t len)
+{
+    static const char *const parts[] = {MASK_PARTS};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strlen(parts[i]) == len && strncasecmp(part, parts[i], len) == 0)
+            return true;
+    return false;
+}
+
+static bool has_listed_part(const char *name, size_t len)
+{
+    size_t begin = 0;
+    for (size_t at = 0; at <= len; at++) {
+        if (at < len && isalnum((unsigned char)name[at]))
+            continue;
+        if (is_listed_part(name + begin, at - begin))
+            return true;
+        begin = at + 1;
+    }
+    return false;
+}
+
 bool mask_is_secret(const char *name, size_t len)
 {
     static const char *const words[] = {MASK_WORDS};
@@ -32,7 +55,7 @@ bool mask_is_secret(const char *name, size_t len)
         if (contains(name, len, words[i]))
             return true;
     }
-    return false;
+    return has_listed_part(name, len);
 }
 
 /* ---- Queries and forms ---- */

@@ -15,7 +15,10 @@
 /* A name that contains one of these, in any case of its letters, is a secret's. */
 #define MASK_WORDS                                                                                 \
     "authorization", "cookie", "token", "secret", "key", "password", "passwd", "credential",       \
-        "session", "signature"
+        "session", "signature", "jwt", "pwd"
+/* And so is one of whose parts (letters and digits between other characters) one is these,
+ * which are too short to look for everywhere: X-Auth, but not X-Author. */
+#define MASK_PARTS "auth", "pass", "sig", "sid"
 
 /* True for the name of a field, a query member or a JSON member that holds a secret. */
 bool mask_is_secret(const char *name, size_t len);

@@ -37,17 +37,32 @@ static void test_names(void **state)
 {
     (void)state;
     static const char *const secret[] = {
-        "Authorization",  "proxy-authorization",
-        "COOKIE",         "Set-Cookie",
-        "X-Api-Key",      "key",
-        "access_token",   "TOKEN",
-        "secretary",      "clientSecret",
-        "Password",       "passwd",
-        "sessionId",      "X-Amz-Signature",
+        "Authorization",
+        "proxy-authorization",
+        "COOKIE",
+        "Set-Cookie",
+        "X-Api-Key",
+        "key",
+        "access_token",
+        "TOKEN",
+        "secretary",
+        "clientSecret",
+        "Password",
+        "passwd",
+        "sessionId",
+        "X-Amz-Signature",
         "my-credentials",
+        "X-Auth",
+        "auth",
+        "a.sig",
+        "user_pass",
+        "SID",
+        "X-JWT-Assertion",
+        "userPwd",
     };
-    static const char *const plain[] = {"",     "k",    "ke",   "accept",       "author",
-                                        "auth", "pass", "toke", "X-Request-Id", "traceparent"};
+    static const char *const plain[] = {
+        "",     "k",         "ke",   "accept",       "author",      "X-Author", "passage", "design",
+        "side", "authority", "toke", "X-Request-Id", "traceparent", "-",        "--"};
     for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
         assert_true(is_secret(secret[i]));
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
