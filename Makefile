@@ -116,12 +116,13 @@ check-process: $(BUILD)/gatherd $(BUILD)/reference/shape_cli
 
 # Under a real systemd, in a Debian tree that boots in namespaces: needs root, so it is
 # not part of `make test`. TREE= is a pristine Debian tree to copy (without it debootstrap
-# makes one); DEB= is a package to install.
-SYSTEMD_TREE := $(BUILD)/systemd/tree
+# makes one, of SUITE=); DEB= is a package to install.
+SUITE ?= bookworm
+SYSTEMD_TREE := $(BUILD)/systemd/$(SUITE)
 check-systemd: deps-systemd
 	@$(MAKE) -s all
-	@test -d $(SYSTEMD_TREE) || tests/systemd/tree.sh $(SYSTEMD_TREE) $(TREE)
-	@BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/systemd/check.py $(if $(DEB),--deb $(DEB)) \
+	@test -d $(SYSTEMD_TREE) || SUITE=$(SUITE) tests/systemd/tree.sh $(SYSTEMD_TREE) $(TREE)
+	@BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/systemd/check.py --tree $(SYSTEMD_TREE) $(if $(DEB),--deb $(DEB)) \
 		$(if $(ONLY),--only "$(ONLY)") $(if $(REQUESTS),--requests $(REQUESTS))
 
 # /metrics, conf/alerts.yaml and conf/grafana-dashboard.json before a real Prometheus; without

@@ -193,7 +193,7 @@ def run_checks(service, only):
 def main():
     """Boots, checks, prints."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--tree", type=pathlib.Path, default=WORK / "tree")
+    parser.add_argument("--tree", type=pathlib.Path, default=WORK / "bookworm")
     parser.add_argument("--deb")
     parser.add_argument("--requests", type=int, default=100000)
     parser.add_argument("--only", default="")

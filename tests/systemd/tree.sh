@@ -1,10 +1,12 @@
 #!/bin/sh
 # Makes the Debian tree that check.py boots: tree.sh TARGET [PRISTINE-TREE]
-# Without a pristine tree one is made by debootstrap, from the mirror in MIRROR.
+# Without a pristine tree one is made by debootstrap: the release in SUITE (bookworm), from the
+# mirror in MIRROR.
 set -eu
 
 target=$1
 pristine=${2:-}
+suite=${SUITE:-bookworm}
 mirror=${MIRROR:-http://deb.debian.org/debian}
 wanted="systemd systemd-sysv dbus libmicrohttpd12 libcurl4 libjansson4 libyaml-0-2 zlib1g"
 
@@ -15,10 +17,10 @@ mkdir -p "$(dirname "$target")"
 if [ -n "$pristine" ]; then
     cp -a "$pristine" "$fresh"
 else
-    debootstrap --variant=minbase bookworm "$fresh" "$mirror"
+    debootstrap --variant=minbase "$suite" "$fresh" "$mirror"
 fi
 cp -L /etc/resolv.conf "$fresh/etc/resolv.conf"
-printf 'deb %s bookworm main\n' "$mirror" > "$fresh/etc/apt/sources.list"
+printf 'deb %s %s main\n' "$mirror" "$suite" > "$fresh/etc/apt/sources.list"
 chroot "$fresh" apt-get update -q
 # shellcheck disable=SC2086 # a list of packages
 DEBIAN_FRONTEND=noninteractive chroot "$fresh" \
