@@ -265,7 +265,7 @@ void connecting_stop(struct connecting *connecting)
     if (connecting->channel)
         channel_close(connecting->channel);
     if (connecting->handle) {
-        multi_cancel(connecting->handle->multi, connecting->handle->easy);
+        multi_cancel(connecting->handle->multi, connecting->handle->easy, false);
         lanes_give(connector->lanes, connecting->handle);
     }
     free(connecting);

@@ -12,9 +12,10 @@
  *   check before a reuse finds it dead and no reply is ever taken from there.
  *   Only HTTP/2 has things to say between calls; there the end of the connection
  *   counts, and the frames stay in the socket until libcurl looks before a reuse.
- * - libcurl 7.88 leaves the reset of a cancelled stream in its buffer until the
- *   connection is used again. So a connection that a cancel leaves idle is shut
- *   down: the upstream shall stop working for us at once.
+ * - libcurl 7.88 to 8.14 leave the reset of a cancelled stream in their buffer until the
+ *   connection is used again, though the upstream shall stop working for us at once. So a
+ *   connection that a cancel leaves idle is shut down, and those in use are looked at once
+ *   more: which of them had the stream cannot be asked.
  * - The timeout callback only notes the time; libcurl must not be entered from
  *   its own callbacks. A timeout of 0 is served in the same turn (multi_run()).
  * - libcurl 7.88 reads more from an HTTP/2 connection than it hands out, and then waits
@@ -35,7 +36,8 @@
 
 enum { FIRST_SOCKETS = 64, ROUNDS = 8, ROUNDS_AGAIN = 64 };
 
-#define TICK USEC_PER_SEC
+#define TICK           USEC_PER_SEC
+#define RESETS_AT_ONCE 0x080f00 /* libcurl 8.15.0 */
 
 struct socket_watch {
     struct watch watch;
@@ -60,6 +62,8 @@ struct multi {
     size_t socket_room, socket_count;
     struct socket_watch *just_idle; /* since libcurl was entered last */
     struct link again;              /* connections to look at once more in this turn */
+    bool resets_late;               /* this libcurl does not send them at once */
+    bool resets;                    /* of streams may wait in libcurl's buffers */
     bool has_frames;                /* of HTTP/2: the rest is only for them */
     bool progress;
     multi_finished_fn *finished;
@@ -129,9 +133,21 @@ static void look_again(struct multi *multi)
         loop_set(multi->loop, &multi->timer, loop_now(multi->loop), wake);
 }
 
+static void look_at_all(struct multi *multi)
+{
+    multi->resets = false;
+    for (size_t fd = 0; fd < multi->socket_room; fd++) {
+        struct socket_watch *socket = multi->sockets[fd];
+        if (socket && !socket->idle && !socket->released && !list_holds(&socket->again))
+            list_append(&multi->again, &socket->again);
+    }
+}
+
 void multi_run(struct multi *multi)
 {
     run_due(multi);
+    if (multi->resets)
+        look_at_all(multi);
     look_again(multi);
 }
 
@@ -380,10 +396,14 @@ void multi_remove(struct multi *multi, CURL *easy)
         loop_clear(multi->loop, &multi->timer);
 }
 
-void multi_cancel(struct multi *multi, CURL *easy)
+void multi_cancel(struct multi *multi, CURL *easy, bool stream)
 {
     multi_remove(multi, easy);
     check_just_idle(multi, IDLE_END);
+    if (!stream || multi->running == 0 || !multi->resets_late)
+        return;
+    multi->resets = true;
+    loop_set(multi->loop, &multi->timer, loop_now(multi->loop), wake);
 }
 
 void multi_leave(struct multi *multi, CURL *easy, bool frames)
@@ -412,6 +432,7 @@ int multi_new(struct loop *loop, long connections, multi_finished_fn *finished, 
     multi->loop = loop;
     multi->finished = finished;
     multi->ctx = ctx;
+    multi->resets_late = curl_version_info(CURLVERSION_NOW)->version_num < RESETS_AT_ONCE;
     list_init(&multi->again);
     CURLMcode rc = curl_multi_setopt(curlm, CURLMOPT_SOCKETFUNCTION, interest_changed);
     rc |= curl_multi_setopt(curlm, CURLMOPT_SOCKETDATA, multi);

@@ -381,7 +381,7 @@ void transfer_stop(struct transfer *transfer)
     if (transfer->handle) {
         entrant_withdraw(&transfer->entrant);
         if (transfer->launched)
-            multi_cancel(carrier->multi, transfer->handle->easy);
+            multi_cancel(carrier->multi, transfer->handle->easy, true);
         entry_passed(&transfer->entrant);
         release_handle(transfer);
     }
