@@ -317,7 +317,7 @@ static void reload(struct daemon *daemon)
     faults_init(&faults, arena, LOAD_FAULTS_SHOWN);
     usec_t began = clock_now();
     notify_reloading();
-    struct config *config = load_config(daemon->file, daemon->config, &faults);
+    struct config *config = load_config_to_serve(daemon->file, daemon->config, &faults);
     if (!config) {
         report_broken(daemon, &faults);
         admin_reloaded(daemon->admin, NULL);
