@@ -110,6 +110,23 @@ def reload_broken(service):
     return f"exit {done.returncode}; after a bare SIGHUP: {shown}"
 
 
+def notify_reload(service):
+    """Type=notify-reload waits for the end of a reload."""
+    from check import GOOD
+    service.drop_in("type", "[Service]\nType=notify-reload\nExecReload=\n")
+    service.systemctl("restart")
+    before = len(service.journal(f"MESSAGE_ID={event('RELOADED')}"))
+    service.configure(GOOD.replace("drain: 5s", "drain: 4s"))
+    service.systemctl("reload")
+    reloaded = len(service.journal(f"MESSAGE_ID={event('RELOADED')}")) - before
+    state = service.show("ActiveState")
+    service.remove_drop_in("type")
+    service.configure(GOOD)
+    service.systemctl("restart")
+    assert (reloaded, state) == (1, "active") and service.serves(), (reloaded, state)
+    return "the configuration was taken when systemctl came back"
+
+
 def journal_fields(service):
     """Lifecycle events in the journal have fields."""
     from check import GOOD
@@ -432,6 +449,7 @@ def purged(service):
 
 
 AS_INSTALLED = [as_installed]
+SINCE_253 = [notify_reload]
 ALL = [security, user, status, reload_good, reload_broken, journal_fields, request_fields, log_file,
        journal_hangs, credentials, named_sockets, without_sockets, on_demand, reload_under_load,
        restart_under_load, upgrade_under_load, affinity, stop_in_drain, long_drain, hung_worker,
