@@ -54,12 +54,14 @@ static const struct tally **gather_tallies(const struct crew *crew)
     return tallies;
 }
 
-static struct metrics_worker *gather_workers(const struct crew *crew)
+static struct metrics_worker *gather_workers(const struct crew *crew, usec_t now)
 {
     struct metrics_worker *workers = mem_new(crew->count * sizeof *workers);
     for (size_t i = 0; i < crew->count; i++) {
-        workers[i].connections = atomic_load(&crew->seats[i].connections);
-        workers[i].mailbox_full = mailbox_refusals(crew->seats[i].mailbox);
+        const struct seat *seat = &crew->seats[i];
+        workers[i].connections = atomic_load(&seat->connections);
+        workers[i].mailbox_full = mailbox_refusals(seat->mailbox);
+        workers[i].busy = loop_account_busy(&seat->tally->loop, now, &workers[i].turn);
     }
     return workers;
 }
@@ -94,10 +96,11 @@ typedef void writer_fn(const struct metrics_source *source, struct buffer *out);
 static void write_figures(const struct admin *admin, writer_fn *write, struct buffer *out)
 {
     const struct tally **tallies scope_free = gather_tallies(admin->crew);
-    struct metrics_worker *workers scope_free = gather_workers(admin->crew);
+    usec_t now = clock_now();
+    struct metrics_worker *workers scope_free = gather_workers(admin->crew, now);
     const struct metrics_source source = {
         .config = admin->config,
-        .now = clock_now(),
+        .now = now,
         .ready = admin->state == ADMIN_SERVING && !missing_upstream(admin, tallies),
         .tallies = tallies,
         .workers = workers,

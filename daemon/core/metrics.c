@@ -76,24 +76,24 @@ static uint64_t requests_of(const struct tally *tally)
 static uint64_t worker_figure(const struct metrics_source *source, size_t index, enum metric metric)
 {
     const struct tally *tally = source->tallies[index];
-    usec_t turn;
-    uint64_t ended, busy = loop_account_busy(&tally->loop, source->now, &turn);
+    const struct metrics_worker *worker = &source->workers[index];
+    uint64_t ended;
     switch (metric) {
     case METRIC_WORKER_REQUESTS:
         return requests_of(tally);
     case METRIC_WORKER_CONNECTIONS:
-        return source->workers[index].connections;
+        return worker->connections;
     case METRIC_WORKER_ACCEPTED:
         return tally_read(&tally->accepted);
     case METRIC_WORKER_FANOUTS:
         ended = tally_read(&tally->fanouts_ended);
         return tally_read(&tally->fanouts_begun) - ended;
     case METRIC_WORKER_BUSY:
-        return busy;
+        return worker->busy;
     case METRIC_WORKER_TURN:
-        return turn;
+        return worker->turn;
     case METRIC_WORKER_MAILBOX:
-        return source->workers[index].mailbox_full;
+        return worker->mailbox_full;
     default:
         return tally_read(&tally->turns);
     }

@@ -4,8 +4,9 @@
 
 #include "core/tally.h"
 
-struct metrics_worker { /* beside its tally */
+struct metrics_worker { /* beside its tally; times in microseconds */
     uint64_t connections, mailbox_full;
+    uint64_t busy, turn; /* of its loop: loop_account_busy() */
 };
 
 struct metrics_process {

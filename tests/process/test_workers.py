@@ -1,6 +1,7 @@
 """Several workers on one fan-out, and calls of all of them in one queue."""
 
 import pathlib
+import select
 import signal
 import threading
 import time
@@ -311,3 +312,41 @@ def test_drain_while_calls_wait(gatherd, upstream):
     assert connection.receive().json() == [{"delay": 300}] * 5
     assert daemon.wait() == 0
     daemon.stop()
+
+
+# What is seen of them.
+
+WATCHED = 'admin: "127.0.0.1:0"\nworkers: 1\n'
+
+
+def insist(daemon, over):
+    """Sends requests as fast as they are taken, in one connection, until it is over."""
+    requests = b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n" * 1000
+    with daemon.connect() as connection:
+        connection.sock.setblocking(False)
+        rest = memoryview(requests)
+        while not over.is_set():
+            readable, writable, _ = select.select([connection.sock], [connection.sock], [], 1)
+            if readable:
+                assert connection.sock.recv(1 << 20)
+            if writable:
+                rest = rest[connection.sock.send(rest):] or memoryview(requests)
+
+
+def test_a_worker_that_serves_does_not_look_stuck(gatherd):
+    """Clients that send ahead keep it from waiting for two seconds, not from coming round."""
+    daemon = gatherd(WATCHED)
+    over = threading.Event()
+    clients = [threading.Thread(target=insist, args=(daemon, over)) for _ in range(4)]
+    for thread in clients:
+        thread.start()
+    served, longest = daemon.metrics().sum("gatherd_worker_requests_total"), 0
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        page = daemon.metrics()
+        longest = max(longest, page.value("gatherd_worker_turn_seconds", worker="0"))
+    over.set()
+    for thread in clients:
+        thread.join(10)
+    assert page.sum("gatherd_worker_requests_total") - served > 5000
+    assert longest < 0.5
