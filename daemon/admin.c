@@ -61,6 +61,12 @@ static struct metrics_worker *gather_workers(const struct crew *crew, usec_t now
         const struct seat *seat = &crew->seats[i];
         workers[i].connections = atomic_load(&seat->connections);
         workers[i].mailbox_full = mailbox_refusals(seat->mailbox);
+        struct process_thread use;
+        workers[i].scheduled = process_look_at_thread(atomic_load(&seat->thread), &use);
+        if (workers[i].scheduled) {
+            workers[i].cpu = use.cpu;
+            workers[i].run_delay = use.run_delay;
+        }
         workers[i].busy = loop_account_busy(&seat->tally->loop, now, &workers[i].turn);
     }
     return workers;

@@ -199,7 +199,9 @@ static void take_down(struct worker *worker)
 static void run(void *ctx)
 {
     struct worker *worker = ctx;
+    _Atomic(uint64_t) *thread = &worker->crew->seats[worker->seat].thread;
     bool more = false;
+    atomic_store(thread, (uint64_t)gettid());
     while (!is_finished(worker)) {
         int rc = loop_turn(worker->loop, wait_until(worker, more));
         if (rc != 0) {
@@ -211,6 +213,7 @@ static void run(void *ctx)
         more = run_parts(worker);
     }
     take_down(worker);
+    atomic_store(thread, 0);
 }
 
 /* ---- on the main thread ---- */

@@ -7,6 +7,8 @@
 struct metrics_worker { /* beside its tally; times in microseconds */
     uint64_t connections, mailbox_full;
     uint64_t busy, turn; /* of its loop: loop_account_busy() */
+    bool scheduled;      /* the kernel tells of its thread: */
+    uint64_t cpu, run_delay;
 };
 
 struct metrics_process {

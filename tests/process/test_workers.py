@@ -27,6 +27,20 @@ def calls(urls, **members):
             for number, url in enumerate(urls)]
 
 
+def schedule(daemon):
+    """CPU time and run delay so far of each worker's thread, in nanoseconds, by its name."""
+    tasks = (pathlib.Path("/proc") / str(daemon.process.pid) / "task").iterdir()
+    found = {(task / "comm").read_text().strip(): (task / "schedstat").read_text().split()
+             for task in tasks}
+    return {name: [int(figure) for figure in figures[:2]] for name, figures in found.items()
+            if name.startswith("worker-")}
+
+
+def time_of_workers(daemon):
+    """CPU time in nanoseconds so far of each worker."""
+    return {name: cpu for name, (cpu, _) in schedule(daemon).items()}
+
+
 def start(daemon, requests, **members):
     """Sends a batch on a connection of its own, which is returned."""
     connection = daemon.connect()
@@ -57,13 +71,6 @@ def test_one_worker_does_it_alone(gatherd, upstream):
     daemon = gatherd(WIDE.replace("workers: 2", "workers: 1"))
     answer = daemon.batch(calls([f"/posts/{n}" for n in range(1, 101)]), merge="array")
     assert [part["id"] for part in answer.json()] == list(range(1, 101))
-
-
-def time_of_workers(daemon):
-    """CPU time in nanoseconds so far of each worker."""
-    tasks = (pathlib.Path("/proc") / str(daemon.process.pid) / "task").iterdir()
-    return {task.name: int((task / "schedstat").read_text().split()[0]) for task in tasks
-            if (task / "comm").read_text().startswith("worker-")}
 
 
 def test_both_workers_take_part(gatherd):
@@ -350,3 +357,17 @@ def test_a_worker_that_serves_does_not_look_stuck(gatherd):
         thread.join(10)
     assert page.sum("gatherd_worker_requests_total") - served > 5000
     assert longest < 0.5
+
+
+def test_shows_what_the_kernel_knows_of_workers(gatherd):
+    """CPU time and the time without one: what /proc says, for each thread."""
+    daemon = gatherd(WATCHED.replace("workers: 1", "workers: 2"))
+    for _ in range(100):
+        assert daemon.get("/nothing").status == 404
+    harness.wait_until(lambda: all(cpu > 0 for cpu in time_of_workers(daemon).values()), "work")
+    before, page, after = schedule(daemon), daemon.metrics(), schedule(daemon)
+    assert set(before) == {"worker-0", "worker-1"}
+    for name in before:
+        for place, metric in enumerate(("cpu", "run_delay")):
+            shown = page.value(f"gatherd_worker_{metric}_seconds_total", worker=name[-1])
+            assert before[name][place] // 1000 <= round(shown * 1e6) <= after[name][place] // 1000
