@@ -92,10 +92,14 @@ static uint64_t worker_figure(const struct metrics_source *source, size_t index,
         return worker->busy;
     case METRIC_WORKER_TURN:
         return worker->turn;
+    case METRIC_WORKER_SILENT:
+        return worker->silent;
     case METRIC_WORKER_CPU:
         return worker->cpu;
     case METRIC_WORKER_RUN_DELAY:
         return worker->run_delay;
+    case METRIC_WORKER_MESSAGES:
+        return worker->mailbox_messages;
     case METRIC_WORKER_MAILBOX:
         return worker->mailbox_full;
     default:

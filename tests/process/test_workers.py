@@ -7,6 +7,7 @@ import threading
 import time
 
 import checks
+import frozen
 import harness
 import pytest
 
@@ -371,3 +372,22 @@ def test_shows_what_the_kernel_knows_of_workers(gatherd):
         for place, metric in enumerate(("cpu", "run_delay")):
             shown = page.value(f"gatherd_worker_{metric}_seconds_total", worker=name[-1])
             assert before[name][place] // 1000 <= round(shown * 1e6) <= after[name][place] // 1000
+
+
+def test_a_worker_that_stands_still_is_seen(gatherd):
+    """Also one that has nothing to do, and without a service manager."""
+    daemon = gatherd(WATCHED.replace("workers: 1", "workers: 2"), env={"NOTIFY_SOCKET": ""})
+    with frozen.frozen(daemon, "worker-1"):
+        daemon.wait_log("worker 1 does not answer")
+        ready, page = daemon.admin("/-/ready"), daemon.metrics()
+        assert ready.status == 503 and ready.body == b"worker 1 does not answer\n"
+        assert page.value("gatherd_ready") == 0
+        assert page.value("gatherd_worker_silent_seconds", worker="1") >= 3
+        assert page.value("gatherd_worker_silent_seconds", worker="0") < 3
+        assert page.value("gatherd_worker_turn_seconds", worker="1") == 0
+        assert page.value("gatherd_worker_mailbox_messages", worker="1") == 1  # the question
+        assert page.value("gatherd_worker_mailbox_messages", worker="0") <= 1
+    harness.wait_until(lambda: daemon.admin("/-/ready").status == 200, "its answer")
+    page = daemon.metrics()
+    assert page.value("gatherd_worker_silent_seconds", worker="1") < 3
+    assert "worker 0 does not answer" not in daemon.log()

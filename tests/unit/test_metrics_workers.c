@@ -53,7 +53,12 @@ static void each_has_its_own(void **state)
     (void)state;
     static const struct metrics_worker workers[WORKERS] = {
         {.connections = 3, .busy = 1500000, .scheduled = true, .cpu = 1200001, .run_delay = 10},
-        {.turn = 70, .mailbox_full = 5, .scheduled = true, .cpu = 5},
+        {.turn = 70,
+         .mailbox_messages = 4,
+         .mailbox_full = 5,
+         .silent = 2000000,
+         .scheduled = true,
+         .cpu = 5},
     };
     write_page(workers);
     assert_line("gatherd_worker_connections{worker=\"0\"} 3");
@@ -64,7 +69,10 @@ static void each_has_its_own(void **state)
     assert_line("gatherd_worker_cpu_seconds_total{worker=\"1\"} 0.000005");
     assert_line("gatherd_worker_run_delay_seconds_total{worker=\"0\"} 0.000010");
     assert_line("gatherd_worker_run_delay_seconds_total{worker=\"1\"} 0.000000");
+    assert_line("gatherd_worker_mailbox_messages{worker=\"1\"} 4");
     assert_line("gatherd_worker_mailbox_full_total{worker=\"1\"} 5");
+    assert_line("gatherd_worker_silent_seconds{worker=\"0\"} 0.000000");
+    assert_line("gatherd_worker_silent_seconds{worker=\"1\"} 2.000000");
 }
 
 static void what_the_kernel_does_not_tell_is_left_out(void **state)
