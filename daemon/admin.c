@@ -14,6 +14,7 @@
 #include "core/explain.h"
 #include "core/metrics.h"
 #include "core/metrics_text.h"
+#include "core/reach.h"
 #include "front/admin_server.h"
 #include "front/api.h"
 #include "front/server.h"
@@ -70,8 +71,9 @@ static const char *missing_upstream(const struct admin *admin, const struct tall
     const struct upstream *upstreams = config->upstreams.items;
     usec_t now = clock_now();
     for (size_t i = 0; i < config->upstreams.count; i++)
-        if (upstreams[i].required && tally_is_missed(tallies, admin->crew->count, upstreams[i].slot,
-                                                     now, config->unready_after))
+        if (upstreams[i].required &&
+            reach_is_missed_lately(tallies, admin->crew->count, upstreams[i].slot, now,
+                                   config->unready_after))
             return upstreams[i].name;
     return NULL;
 }

@@ -222,7 +222,7 @@ static void put_upstream(const struct upstream_sums *sums, enum metric metric, s
                     sums->open - sums->idle);
         metrics_put(out, metric, METRIC_LABELS("upstream", sums->name, "state", "idle"),
                     sums->idle);
-    } else {
+    } else if (metric != METRIC_UNREACHABLE || sums->upstream) {
         metrics_put(out, metric, labels, upstream_figure(sums, metric));
     }
 }

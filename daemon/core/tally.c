@@ -136,28 +136,3 @@ void tally_request_ended(struct endpoint_tally *tally, unsigned status, usec_t t
     tally_add(&tally->ended[status / 100 % TALLY_CLASSES], 1);
     add_duration(&tally->durations, took);
 }
-
-/* ---- judging ---- */
-
-/* A worker that has met it says more than one that has missed it before. */
-bool tally_is_missed(const struct tally *const *tallies, size_t count, size_t slot, usec_t now,
-                     usec_t after)
-{
-    uint64_t met_at = 0, since = UINT64_MAX, last = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct upstream_tally *one = atomic_load(&tallies[i]->upstreams[slot]);
-        uint64_t met = one ? tally_read(&one->met_at) : 0;
-        met_at = met > met_at ? met : met_at;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const struct upstream_tally *one = atomic_load(&tallies[i]->upstreams[slot]);
-        uint64_t began = one ? tally_read(&one->missed_since) : 0;
-        uint64_t missed_at = one ? tally_read(&one->missed_at) : 0;
-        if (began == 0 || missed_at <= met_at)
-            continue;
-        began = began > met_at ? began : met_at;
-        since = began < since ? began : since;
-        last = missed_at > last ? missed_at : last;
-    }
-    return last > 0 && since + after <= now && last + TALLY_FORGETS * after > now;
-}

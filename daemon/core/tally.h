@@ -90,10 +90,4 @@ void tally_call_ended(struct upstream_tally *tally, const struct outcome *outcom
 struct endpoint_tally *tally_request_begun(struct tally *tally, size_t slot);
 void tally_request_ended(struct endpoint_tally *tally, unsigned status, usec_t took);
 
-/* True when since `after` at least, and within TALLY_FORGETS times as long, every attempt of
- * all workers to connect to an upstream has failed. Nobody tries: nobody knows. */
-enum { TALLY_FORGETS = 3 };
-bool tally_is_missed(const struct tally *const *tallies, size_t count, size_t slot, usec_t now,
-                     usec_t after);
-
 #endif

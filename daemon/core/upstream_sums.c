@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "core/reach.h"
+
 const char *upstream_result_text(size_t result)
 {
     static const char *const classes[TALLY_CLASSES] = {"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"};
@@ -66,6 +68,6 @@ void upstream_sums_read(const struct metrics_source *source, size_t slot,
         sums->in_flight = gauge_value(sums->upstream->in_flight);
         sums->waiting = gauge_waiting(sums->upstream->in_flight);
     }
-    sums->unreachable =
-        tally_is_missed(source->tallies, source->count, slot, source->now, config->unready_after);
+    sums->unreachable = sums->upstream && reach_is_missed(source->tallies, source->count, slot,
+                                                          source->now, config->unready_after);
 }

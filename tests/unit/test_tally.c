@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "core/config_load.h"
-#include "core/tally.h"
+#include "core/reach.h"
 
 enum { WORKERS = 2, AFTER = 1000 };
 
@@ -62,7 +62,13 @@ static void end_call(struct rig *rig, size_t worker, enum outcome_code code, use
 static bool is_missed(struct rig *rig, usec_t now)
 {
     const struct tally *tallies[WORKERS] = {rig->tallies[0], rig->tallies[1]};
-    return tally_is_missed(tallies, WORKERS, rig->slot, now, AFTER);
+    return reach_is_missed(tallies, WORKERS, rig->slot, now, AFTER);
+}
+
+static bool is_missed_lately(struct rig *rig, usec_t now)
+{
+    const struct tally *tallies[WORKERS] = {rig->tallies[0], rig->tallies[1]};
+    return reach_is_missed_lately(tallies, WORKERS, rig->slot, now, AFTER);
 }
 
 static void counts_calls(void **state)
@@ -118,8 +124,10 @@ static void misses_after_a_while(void **state)
     assert_false(is_missed(rig, 5000 + AFTER - 1));
     assert_true(is_missed(rig, 5000 + AFTER));
     end_call(rig, 0, OUTCOME_DNS_ERROR, 6000);
-    assert_true(is_missed(rig, 6000 + TALLY_FORGETS * AFTER - 1));
-    assert_false(is_missed(rig, 6000 + TALLY_FORGETS * AFTER)); /* nobody has tried since */
+    assert_true(is_missed_lately(rig, 6000 + REACH_FORGETS * AFTER - 1));
+    assert_false(is_missed_lately(rig, 6000 + REACH_FORGETS * AFTER)); /* nobody has tried since */
+    assert_true(is_missed(rig, 6000 + REACH_FORGETS * AFTER));         /* nor reached it */
+    assert_true(is_missed(rig, 6000 + 1000 * AFTER));
 }
 
 static void any_contact_of_any_worker_counts(void **state)
