@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access_log.h"
 #include "back/curl_global.h"
+#include "back/span_export.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config_print.h"
@@ -28,7 +30,7 @@ struct admin {
     const struct config *config;
     enum admin_state state;
     uint64_t started, configured, generation;
-    bool reload_failed;
+    bool reload_failed, restart_needed;
 };
 
 static const char index_page[] =
@@ -108,6 +110,9 @@ static void write_figures(const struct admin *admin, writer_fn *write, struct bu
         .generation = admin->generation,
         .configured = admin->configured,
         .reload_failed = admin->reload_failed,
+        .restart_needed = admin->restart_needed,
+        .lines_dropped = access_log_dropped(admin->crew->access_log),
+        .spans_dropped = span_export_dropped(admin->crew->span_export),
         .version = GATHERD_VERSION,
         .libmicrohttpd = server_library_version(),
         .libcurl = curl_global_version(),
@@ -232,7 +237,7 @@ void admin_enter(struct admin *admin, enum admin_state state)
         admin->state = state;
 }
 
-void admin_reloaded(struct admin *admin, const struct config *config)
+void admin_reloaded(struct admin *admin, const struct config *config, bool restart_needed)
 {
     if (!admin)
         return;
@@ -240,6 +245,7 @@ void admin_reloaded(struct admin *admin, const struct config *config)
     if (!config)
         return;
     admin->config = config;
+    admin->restart_needed = restart_needed;
     admin->configured = process_wall_clock();
     admin->generation++;
 }

@@ -95,6 +95,7 @@ struct answer *answer_from_faults(const struct faults *faults)
             ? faults->first->text
             : arena_printf(answer->arena, "%zu things are wrong with the request", faults->count);
     set_problem(answer, faults_status(faults), detail, faults);
+    answer->limit = faults->limit;
     return answer;
 }
 
@@ -162,6 +163,13 @@ unsigned answer_job_status(const struct job *job)
     return failed ? failure_status(job) : value_status(job);
 }
 
+enum reply_result answer_job_result(const struct job *job)
+{
+    if (job->decider || job->unmerged)
+        return RESULT_FAILED;
+    return job_is_partial(job) ? RESULT_PARTIAL : RESULT_COMPLETE;
+}
+
 static void set_failure(struct answer *answer, const struct job *job)
 {
     struct buffer body;
@@ -200,6 +208,7 @@ static void set_overflow(struct answer *answer, struct job *job, int status)
         answer->arena, "the merged reply is larger than limits.merged allows (%llu bytes)",
         (unsigned long long)job->config->limits.merged);
     set_problem(answer, 502, detail, NULL);
+    answer->limit = TALLY_MERGED;
 }
 
 /* One value that is the whole reply needs no copy. False when it is not so. */
@@ -286,5 +295,6 @@ struct answer *answer_from_job(struct job *job)
     else
         set_value(answer, job);
     answer_headers_job(answer->arena, &answer->headers, job, clock_now() - begun);
+    answer->result = answer_job_result(job);
     return answer;
 }

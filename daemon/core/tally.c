@@ -106,17 +106,17 @@ void tally_call_ended(struct upstream_tally *tally, const struct outcome *outcom
         return;
     add_duration(&tally->durations, outcome->elapsed);
     if (outcome->code == OUTCOME_REPLY) {
-        tally_add(&tally->results[outcome->status / 100 % TALLY_CLASSES], 1);
+        tally_add(&tally->outcomes[status_index(outcome->status)], 1);
         met(tally, now);
         return;
     }
-    tally_add(&tally->results[TALLY_CLASSES + outcome->code], 1);
+    tally_add(&tally->outcomes[STATUS_INDEXES + outcome->code], 1);
     note_failure(tally, outcome->code, now);
 }
 
 void tally_limit(struct tally *tally, enum tally_limit limit)
 {
-    if (tally)
+    if (tally && limit != TALLY_NO_LIMIT)
         tally_add(&tally->limits[limit], 1);
 }
 
@@ -133,6 +133,20 @@ void tally_request_ended(struct endpoint_tally *tally, unsigned status, usec_t t
 {
     if (!tally)
         return;
-    tally_add(&tally->ended[status / 100 % TALLY_CLASSES], 1);
+    tally_add(&tally->ended[status_index(status)], 1);
     add_duration(&tally->durations, took);
+}
+
+void tally_reply(struct endpoint_tally *tally, enum reply_result result, uint64_t bytes)
+{
+    if (!tally)
+        return;
+    tally_add(&tally->replies[result], 1);
+    tally_add(&tally->bytes_out, bytes);
+}
+
+void tally_request_body(struct endpoint_tally *tally, uint64_t bytes)
+{
+    if (tally)
+        tally_add(&tally->bytes_in, bytes);
 }

@@ -79,9 +79,9 @@ static void counts_calls(void **state)
     end_call(rig, 0, OUTCOME_REPLY, 10);
     end_call(rig, 0, OUTCOME_RESPONSE_TIMEOUT, 20);
     end_call(rig, 0, OUTCOME_CANCELLED, 30);
-    assert_int_equal(tally_read(&one->results[2]), 1);
-    assert_int_equal(tally_read(&one->results[TALLY_CLASSES + OUTCOME_RESPONSE_TIMEOUT]), 1);
-    assert_int_equal(tally_read(&one->results[TALLY_CLASSES + OUTCOME_CANCELLED]), 1);
+    assert_int_equal(tally_read(&one->outcomes[STATUS_INDEX_200]), 1);
+    assert_int_equal(tally_read(&one->outcomes[STATUS_INDEXES + OUTCOME_RESPONSE_TIMEOUT]), 1);
+    assert_int_equal(tally_read(&one->outcomes[STATUS_INDEXES + OUTCOME_CANCELLED]), 1);
     assert_int_equal(tally_read(&one->failure), OUTCOME_RESPONSE_TIMEOUT);
     assert_int_equal(tally_read(&one->failure_at), 20);
     assert_int_equal(tally_read(&one->durations.buckets[1]), 3); /* bounds are included */
@@ -96,9 +96,16 @@ static void counts_requests(void **state)
     assert_true(endpoint->slot > SLOT_NONE);
     tally_request_ended(one, 503, 10000001);
     tally_request_ended(one, 0, 0);
+    tally_reply(one, RESULT_PARTIAL, 100);
+    tally_reply(one, RESULT_ABANDONED, 20);
+    tally_request_body(one, 7);
     assert_int_equal(tally_read(&one->begun), 1);
-    assert_int_equal(tally_read(&one->ended[5]), 1);
-    assert_int_equal(tally_read(&one->ended[0]), 1);
+    assert_int_equal(tally_read(&one->ended[STATUS_INDEX_503]), 1);
+    assert_int_equal(tally_read(&one->ended[STATUS_INDEX_NONE]), 1);
+    assert_int_equal(tally_read(&one->replies[RESULT_PARTIAL]), 1);
+    assert_int_equal(tally_read(&one->replies[RESULT_ABANDONED]), 1);
+    assert_int_equal(tally_read(&one->bytes_out), 120);
+    assert_int_equal(tally_read(&one->bytes_in), 7);
     assert_int_equal(tally_read(&one->durations.buckets[TALLY_BOUNDS]), 1);
     assert_int_equal(tally_read(&one->durations.buckets[0]), 1);
 }
@@ -113,6 +120,8 @@ static void does_without(void **state)
     tally_call_ended(NULL, &outcome, 1);
     tally_request_ended(NULL, 200, 1);
     tally_limit(NULL, TALLY_REQUESTS);
+    tally_reply(NULL, RESULT_COMPLETE, 1);
+    tally_request_body(NULL, 1);
     assert_null(tally_free(NULL));
 }
 
