@@ -287,7 +287,8 @@ struct answer *answer_from_job(struct job *job)
     struct answer *answer = answer_new();
     usec_t begun = clock_now();
     bool raw = job->batch->merge == MERGE_RAW;
-    if (raw && job->count == 1 && job->parts[0].outcome.code == OUTCOME_REPLY)
+    bool passed = raw && job->count == 1 && job->parts[0].outcome.code == OUTCOME_REPLY;
+    if (passed)
         set_raw(answer, job, &job->parts[0]);
     else if (job->decider &&
              (raw || (job->batch->merge != MERGE_ENVELOPE && job->batch->status != STATUS_OK)))
@@ -295,6 +296,6 @@ struct answer *answer_from_job(struct job *job)
     else
         set_value(answer, job);
     answer_headers_job(answer->arena, &answer->headers, job, clock_now() - begun);
-    answer->result = answer_job_result(job);
+    answer->result = passed && answer->status < 500 ? RESULT_COMPLETE : answer_job_result(job);
     return answer;
 }

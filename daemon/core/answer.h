@@ -22,7 +22,7 @@ struct answer {
     size_t body_len;
     enum answer_tag tag;
     bool storable;            /* its Cache-Control does not forbid to keep it */
-    enum reply_result result; /* of a job */
+    enum reply_result result; /* of a job; a raw reply is complete unless it is 5xx */
     enum tally_limit limit;   /* that there is no other reply because of */
 };
 

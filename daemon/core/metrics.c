@@ -197,11 +197,11 @@ static void write_endpoints(const struct metrics_source *source, struct buffer *
 
 /* ---- upstreams ---- */
 
-/* 200 and the failures that a proxy knows (RFC 9209) always, so that there is something to count
- * from. */
+/* 200, the failures that a proxy knows (RFC 9209) and what was not needed always, so that there is
+ * something to count from. */
 static bool is_always_told(size_t outcome)
 {
-    return outcome == STATUS_INDEX_200 ||
+    return outcome == STATUS_INDEX_200 || outcome == STATUS_INDEXES + OUTCOME_CANCELLED ||
            (outcome >= STATUS_INDEXES &&
             outcome_registered((enum outcome_code)(outcome - STATUS_INDEXES)));
 }

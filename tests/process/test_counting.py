@@ -50,6 +50,9 @@ endpoints:
   - path: /required
     merge: keyed
     requests: [ { id: a, upstream: dead, url: / } ]
+  - path: /raw/{status}
+    merge: raw
+    requests: [ { id: a, upstream: demo, url: "/status/{status}" } ]
   - path: /outer
     merge: keyed
     requests: [ { id: a, url: /default } ]
@@ -69,12 +72,17 @@ def limit(daemon, name):
     ("/any", 200, "complete"),
     ("/required", 502, "failed"),
     ("/outer", 200, "complete"),
+    ("/raw/404", 404, "complete"),
+    ("/raw/503", 503, "failed"),
 ])
 def test_what_came_of_a_reply(gatherd, path, status, result):
     """Whatever its status says, and for a stream as for a whole reply."""
     daemon = gatherd(ENDPOINTS)
     assert daemon.get(path).status == status
+    path = "/raw/{status}" if path.startswith("/raw") else path
     assert replies(daemon.metrics(), path) == {result: 1}
+    if path.startswith("/raw"):
+        return
     assert daemon.get(path, NDJSON).status == 200
     wait_until(lambda: replies(daemon.metrics(), path) == {result: 2}, "the stream to end")
     assert daemon.metrics().sum("gatherd_replies_total") == 2
@@ -155,7 +163,8 @@ endpoints:
 def test_failures_are_there_before_the_first(gatherd):
     """A counter that begins with its first failure has not increased for Prometheus."""
     page = gatherd(ENDPOINTS).metrics()
-    for outcome in ("connection_refused", "http_response_timeout", "connection_limit_reached"):
+    for outcome in ("connection_refused", "http_response_timeout", "connection_limit_reached",
+                    "cancelled"):
         assert page.value("gatherd_upstream_calls_total", upstream="dead", outcome=outcome) == 0
     assert page.value("gatherd_upstream_calls_failed_total", upstream="dead") == 0
     assert page.value("gatherd_requests_failed_total", **named("/required")) == 0
