@@ -437,13 +437,13 @@ def queries():
 def test_queries_name_what_there_is(gatherd):
     """Every metric and every label of a query exists."""
     page = gatherd(CONFIG).metrics()
-    names = {name for name, _ in page.samples}
-    labels = {}
+    names = {name for name, _ in page.samples} | {"up"}  # that one is Prometheus' own
+    labels = {"up": set()}
     for name, have in page.samples:
         labels.setdefault(name, set()).update(label for label, _ in have)
     seen = set()
     for query in queries():
-        used = re.findall(r"\b((?:gatherd|process)_\w+)(?:\{([^}]*)\})?", query)
+        used = re.findall(r"\b((?:gatherd|process)_\w+|up)(?:\{([^}]*)\})?", query)
         assert used, query
         for name, matchers in used:
             assert name in names, f"{name} in {query}"
@@ -451,6 +451,44 @@ def test_queries_name_what_there_is(gatherd):
             for label in re.findall(r"(\w+)\s*[=!]~?", matchers):
                 assert label in labels[name] | {"instance", "job"}, f"{label} in {query}"
     assert len(seen) >= 20
+
+
+def test_the_dashboard_shows_what_is_bad():
+    """A single figure has a colour that follows it, or none at all."""
+    dashboard = json.loads((ROOT / "conf" / "grafana-dashboard.json").read_text())
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(ids) == len(set(ids))
+    assert not any("allValue" in variable for variable in dashboard["templating"]["list"])
+    colours = {}
+    for panel in dashboard["panels"]:
+        if panel["type"] != "stat":
+            continue
+        defaults = panel["fieldConfig"]["defaults"]
+        steps = defaults.get("thresholds", {}).get("steps", [])
+        if not steps:
+            assert defaults["color"]["mode"] == "fixed", panel["title"]
+            assert panel["options"]["colorMode"] == "none"
+            continue
+        assert panel["options"]["colorMode"] == "background"
+        for mapping in defaults.get("mappings", []):
+            for value, shown in mapping["options"].items():
+                step = [one for one in steps if one["value"] is None or one["value"] <= int(value)]
+                assert shown["text"] and shown["color"] == step[-1]["color"], panel["title"]
+        colours[panel["title"]] = [(one["value"], one["color"]) for one in steps]
+    assert colours["Ready"] == colours["Last reload"] == [(None, "red"), (1, "green")]
+    assert colours["Busiest worker"] == [(None, "green"), (0.7, "orange"), (0.9, "red")]
+
+
+def test_panels_lie_beside_each_other():
+    """None covers another."""
+    dashboard = json.loads((ROOT / "conf" / "grafana-dashboard.json").read_text())
+    taken = {}
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        for cell in ((place["x"] + i, place["y"] + j)
+                     for i in range(place["w"]) for j in range(place["h"])):
+            assert taken.setdefault(cell, panel["id"]) == panel["id"], panel["title"]
 
 
 def test_scraping_does_not_stop_at_a_slow_reader(gatherd):
