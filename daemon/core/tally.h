@@ -38,9 +38,9 @@ struct upstream_tally {
     _Atomic(uint64_t) begun, outcomes[TALLY_OUTCOMES];
     struct duration_tally durations;
     _Atomic(uint64_t) bytes_in, bytes_out;
-    _Atomic(uint64_t) opened, reused;   /* connections */
-    _Atomic(uint64_t) opened_1, closed; /* those of HTTP/1.1 */
-    _Atomic(uint64_t) rested, taken;    /* times that one became idle, and was so no more */
+    _Atomic(uint64_t) opened, reused; /* connections */
+    _Atomic(uint64_t) known, closed;  /* those whose end will be seen; whose end was */
+    _Atomic(uint64_t) rested, taken;  /* times that one became idle, and was so no more */
     _Atomic(uint64_t) lookups, cache_hits;
     _Atomic(uint64_t) failure, failure_at;     /* the last: its code and when; 0: none */
     _Atomic(uint64_t) met_at;                  /* it was connected to; 0: never */

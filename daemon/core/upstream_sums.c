@@ -43,7 +43,7 @@ static void add(struct upstream_sums *sums, const struct upstream_tally *one)
     sums->open -= tally_read(&one->closed);
     sums->idle -= tally_read(&one->taken);
     sums->opened += tally_read(&one->opened);
-    sums->open += tally_read(&one->opened_1);
+    sums->open += tally_read(&one->known);
     sums->idle += tally_read(&one->rested);
     sums->lookups += tally_read(&one->lookups);
     sums->cache_hits += tally_read(&one->cache_hits);
