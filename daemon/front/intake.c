@@ -67,7 +67,8 @@ static void exchange_free(struct exchange *exchange)
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);
-    account_received(&exchange->account, exchange->received);
+    if (!exchange->begun)
+        account_received(&exchange->account, exchange->received);
     account_end(&exchange->account, connection, exchange->inbound);
     connection->exchange = NULL;
     connection->request_id = NULL;
@@ -391,6 +392,7 @@ static void begin_work(struct exchange *exchange)
 {
     const struct batch *batch = NULL;
     exchange->begun = true;
+    account_received(&exchange->account, exchange->received);
     connection_enter(exchange->connection, CONNECTION_WORK);
     if (exchange->answer)
         return;

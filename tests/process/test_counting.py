@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import pathlib
+import re
 import threading
 
 import pytest
@@ -9,9 +11,10 @@ import pytest
 import client
 import exposition
 import scripted as script
-from harness import wait_until
+from harness import compact, wait_until
 from test_metrics import named, replies, requests
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 NDJSON = {"Accept": "application/x-ndjson"}
 ENDPOINTS = """
 admin: "127.0.0.1:0"
@@ -342,6 +345,64 @@ def test_idle_time(gatherd):
         assert one.receive().status == 404
         assert one.sock.recv(1) == b""
     assert limit(daemon, "idleTime") == 1
+
+
+def test_reply_header(gatherd, scripted):
+    """Of an upstream."""
+    server = scripted([script.READ, script.reply(b"1", head=b"X: %s\r\n" % (b"x" * 2000))])
+    daemon = gatherd(f"""
+admin: "127.0.0.1:0"
+limits: {{ replyHeader: 1KiB }}
+upstreams: {{ one: {{ url: "{server.url}" }} }}
+""")
+    daemon.batch([{"id": "a", "upstream": "one", "url": "/a"}])
+    assert limit(daemon, "replyHeader") == 1
+
+
+def test_waiting_time(gatherd, gated):
+    """A call whose time ends before there is a place for it."""
+    gated.add("slow", held=True)
+    daemon = gatherd(f"""
+admin: "127.0.0.1:0"
+upstreams: {{ held: {{ url: "{gated.url}", timeout: 10s, maxInFlight: 1, maxWaiting: 1 }} }}
+""")
+    slow = {"id": "a", "upstream": "held", "url": "/slow"}
+    with daemon.connect() as first:
+        first.request("POST", "/batch", {"Content-Type": "application/json"},
+                      compact({"requests": [slow]}))
+        wait_until(gated.parts["slow"].asked.is_set, "the call")
+        assert b"waited for a free place" in daemon.batch([dict(slow, timeout="100ms")]).body
+        assert limit(daemon, "waiting_time") == 1
+        gated.release("slow")
+        assert first.receive().status == 200
+
+
+def test_resolver_queue(gatherd):
+    """More names at once than one thread and a queue of one can take."""
+    names = "\n".join(f'  u{i}: {{ url: "http://n{i}.invalid" }}' for i in range(32))
+    daemon = gatherd(f"""
+admin: "127.0.0.1:0"
+workers: 1
+resolver: {{ threads: 1, queue: 1 }}
+upstreams:
+{names}
+""")
+    assert daemon.batch([{"id": f"r{i}", "upstream": f"u{i}", "url": "/"}
+                         for i in range(32)]).status == 200
+    page = daemon.metrics()
+    refused = page.value("gatherd_limit_hits_total", limit="resolver.queue")
+    asked = page.sum("gatherd_upstream_dns_lookups_total")
+    assert refused > 0 and refused + asked == 32
+
+
+def test_every_limit_is_tested():
+    """Here or in test_metrics.py, and by its name."""
+    tests = "".join((ROOT / "tests" / "process" / name).read_text()
+                    for name in ("test_counting.py", "test_metrics.py"))
+    text = (ROOT / "daemon" / "core" / "limits.def").read_text()
+    names = re.findall(r'^LIMIT\(\w+, "([^"]+)"', text, re.M)
+    assert len(names) == 22
+    assert not [name for name in names if f'"{name}"' not in tests]
 
 
 # What the daemon as a whole says.
