@@ -17,18 +17,21 @@ static void count_begin(struct account *account, size_t slot)
         account->endpoint = tally_request_begun(account->worker, slot);
 }
 
-static void count_end(struct account *account, unsigned status)
+static void count_end(struct account *account, unsigned status, enum reply_result result,
+                      uint64_t bytes)
 {
     if (account->counted)
         return;
     account->counted = true;
     count_begin(account, SLOT_NONE);
+    tally_reply(account->endpoint, result, bytes);
     tally_request_ended(account->endpoint, status, clock_now() - account->began);
 }
 
 void account_owner(struct account *account, size_t slot, const char *path)
 {
     count_begin(account, slot);
+    account->ours = path != NULL;
     if (account->observed && path)
         observe_endpoint(account->observed, path);
 }
@@ -38,16 +41,23 @@ void account_limit(const struct account *account, enum tally_limit limit)
     tally_limit(account->worker, limit);
 }
 
-void account_reply(struct account *account, unsigned status, uint64_t bytes)
+void account_reply(struct account *account, unsigned status, uint64_t bytes,
+                   enum reply_result result)
 {
-    count_end(account, status);
+    count_end(account, status, result, bytes);
     if (account->observed)
         observe_reply(account->observed, status, bytes);
 }
 
+void account_received(struct account *account, uint64_t bytes)
+{
+    if (bytes > 0)
+        tally_request_body(account->endpoint, bytes);
+}
+
 void account_stream(struct account *account)
 {
-    count_end(account, MHD_HTTP_OK);
+    count_end(account, MHD_HTTP_OK, RESULT_NONE, 0);
 }
 
 /* What a request counts as that got no reply through libmicrohttpd: one of ours past it, or
@@ -68,7 +78,8 @@ const char *account_request_id(const struct account *account)
 void account_end(struct account *account, const struct connection *connection,
                  const struct inbound *inbound)
 {
-    count_end(account, connection->timed_out ? 408 : 0);
+    bool left = account->ours && !connection->timed_out;
+    count_end(account, connection->timed_out ? 408 : 0, left ? RESULT_ABANDONED : RESULT_NONE, 0);
     if (account->observed)
         observe_end(account->observed, inbound, unanswered_status(connection));
     account->observed = NULL;

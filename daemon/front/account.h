@@ -14,6 +14,7 @@ struct account {
     struct observed *observed;       /* NULL: nobody watches */
     usec_t began;
     bool counted;
+    bool ours; /* it is a batch or an endpoint that answers */
 };
 
 /* The first line was read. `config` must outlive it. */
@@ -23,7 +24,10 @@ void account_begin(struct account *account, const struct connection *connection,
 void account_owner(struct account *account, size_t slot, const char *path);
 void account_limit(const struct account *account, enum tally_limit limit);
 /* Its reply has been decided, before the client can see it. `bytes` of the body. */
-void account_reply(struct account *account, unsigned status, uint64_t bytes);
+void account_reply(struct account *account, unsigned status, uint64_t bytes,
+                   enum reply_result result);
+/* Bytes of the request's body, when no more are read. */
+void account_received(struct account *account, uint64_t bytes);
 /* All that was to be sent of a stream has been made. */
 void account_stream(struct account *account);
 

@@ -62,10 +62,13 @@ static void exchange_free(struct exchange *exchange)
     assert(!exchange->suspended);
     connection->front->ended++;
     if (exchange->stream)
-        account_reply(&exchange->account, MHD_HTTP_OK, stream_bytes(exchange->stream));
+        account_reply(&exchange->account, MHD_HTTP_OK, stream_bytes(exchange->stream),
+                      stream_result(exchange->stream));
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);
+    if (!exchange->begun)
+        account_received(&exchange->account, exchange->received);
     account_end(&exchange->account, connection, exchange->inbound);
     connection->exchange = NULL;
     connection->request_id = NULL;
@@ -90,7 +93,7 @@ static void refuse(struct exchange *exchange, unsigned status, const char *detai
 {
     exchange->refused = true;
     account_limit(&exchange->account, status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
-    account_reply(&exchange->account, status, 0);
+    account_reply(&exchange->account, status, 0, RESULT_NONE);
     buffer_done(&exchange->body);
     connection_refuse(exchange->connection, status, detail);
 }
@@ -217,7 +220,9 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     exchange->answer = NULL;
     represent(answer, &exchange->wishes, &exchange->config->compression, connection->mhd);
     answer = reply_fit(answer, &manner);
-    account_reply(&exchange->account, answer->status, exchange->is_head ? 0 : answer->body_len);
+    account_limit(&exchange->account, answer->limit);
+    account_reply(&exchange->account, answer->status, exchange->is_head ? 0 : answer->body_len,
+                  answer->result);
     connection_enter(connection, CONNECTION_REPLY);
     return reply_send(connection->mhd, answer, &manner);
 }
@@ -386,8 +391,8 @@ static bool explain(struct exchange *exchange)
 static void begin_work(struct exchange *exchange)
 {
     const struct batch *batch = NULL;
-    bool too_many;
     exchange->begun = true;
+    account_received(&exchange->account, exchange->received);
     connection_enter(exchange->connection, CONNECTION_WORK);
     if (exchange->answer)
         return;
@@ -399,10 +404,7 @@ static void begin_work(struct exchange *exchange)
         exchange->answer = api_answer_reconnect();
         return;
     }
-    exchange->answer =
-        api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch, &too_many);
-    if (too_many)
-        account_limit(&exchange->account, TALLY_REQUESTS);
+    exchange->answer = api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch);
     if (exchange->answer || exchange->connection->gone)
         return;
     if (exchange->form == FORM_WHOLE)
@@ -480,5 +482,6 @@ void intake_give_up(struct connection *connection)
     if (!exchange || !exchange->fanout)
         return;
     exchange->answer = answer_problem(503, "the daemon is stopping");
+    exchange->answer->result = RESULT_FAILED;
     end_fanout(exchange);
 }

@@ -37,9 +37,10 @@ struct stream {
     struct fanout *fanout;
     struct answer *refusal;
     struct line *first, *last;
-    size_t taken;   /* of the first line */
-    size_t waiting; /* bytes in the list */
-    uint64_t bytes; /* given to libmicrohttpd */
+    size_t taken;             /* of the first line */
+    size_t waiting;           /* bytes in the list */
+    uint64_t bytes;           /* given to libmicrohttpd */
+    enum reply_result result; /* of the job, once it has ended */
     bool paused, suspended, ended, broken, flushed;
     usec_t beat; /* when there was a line last */
     struct timer heartbeat;
@@ -190,6 +191,7 @@ static void all_done(void *ctx, const struct job *job)
     buffer_init(&text, SIZE_MAX / 2);
     stream_put_summary(stream->form, job, &text);
     stream->ended = true;
+    stream->result = answer_job_result(job);
     append(stream, &text);
 }
 
@@ -286,6 +288,14 @@ void stream_cut(struct stream *stream)
 uint64_t stream_bytes(const struct stream *stream)
 {
     return stream->bytes;
+}
+
+/* It is the client that has left unless it was us who broke off. */
+enum reply_result stream_result(const struct stream *stream)
+{
+    if (stream->ended && stream->waiting == 0 && !stream->broken)
+        return stream->result;
+    return stream->connection->gone || !stream->broken ? RESULT_ABANDONED : RESULT_FAILED;
 }
 
 struct stream *stream_free(struct stream *stream)

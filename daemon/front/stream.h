@@ -19,6 +19,8 @@ struct stream *stream_start(struct connection *connection, struct config *config
 /* Cancels what still runs. The connection must not be suspended (stream_cut() first). */
 /* Bytes of the body so far. */
 uint64_t stream_bytes(const struct stream *stream);
+/* What it was, now that the connection is done with it. */
+enum reply_result stream_result(const struct stream *stream);
 struct stream *stream_free(struct stream *stream); /* NULL is fine; returns NULL */
 
 /* Queues the reply; from the access handler only. */
