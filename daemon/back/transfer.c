@@ -187,8 +187,9 @@ static enum outcome_code judge(struct transfer *transfer, CURLcode result)
     if (curl_easy_getinfo(transfer->handle->easy, CURLINFO_OS_ERRNO, &failure.os_error) != CURLE_OK)
         failure.os_error = 0;
     enum outcome_code code = curl_result_code(&failure);
-    if (code == OUTCOME_INTERNAL)
-        head->detail = curl_easy_strerror(result);
+    const char *detail = curl_result_detail(result, code);
+    if (detail)
+        head->detail = detail;
     return code;
 }
 
