@@ -115,14 +115,7 @@ static int make_outlets(struct daemon *daemon, size_t workers)
     int rc = access_log_new(workers, config->access_log.ring, JOURNAL_SOCKET, &crew->access_log);
     if (rc == 0)
         rc = span_export_new(workers, config->tracing.queue, &crew->span_export);
-    if (rc == 0)
-        rc = span_export_configure(crew->span_export, config);
-    if (rc != 0)
-        return rc;
-    rc = access_log_configure(crew->access_log, config);
-    if (rc != 0)
-        log_error("accessLog: %s cannot be opened: %s", config->access_log.to, strerror(-rc));
-    return rc;
+    return rc == 0 ? span_export_configure(crew->span_export, config) : rc;
 }
 
 static int make_workers(struct daemon *daemon)
@@ -155,6 +148,15 @@ static int make_loop(struct daemon *daemon)
     int rc = loop_new(&daemon->loop);
     if (rc == 0)
         rc = loop_watch(daemon->loop, &daemon->signals, daemon->signal_fd, EPOLLIN, signals_ready);
+    return rc;
+}
+
+static int open_access_log(struct daemon *daemon)
+{
+    int rc = access_log_configure(daemon->crew.access_log, daemon->config);
+    if (rc != 0)
+        log_error("accessLog: %s cannot be opened: %s", daemon->config->access_log.to,
+                  strerror(-rc));
     return rc;
 }
 
@@ -194,11 +196,12 @@ static int prepare(struct daemon *daemon)
     rc = make_loop(daemon); /* later than passed sockets, whose numbers it might take */
     if (rc == 0)
         rc = make_workers(daemon);
-    if (rc != 0)
+    if (rc != 0) {
         log_error("cannot start the workers: %s", strerror(-rc));
-    else
-        rc = open_admin(daemon);
-    return rc;
+        return rc;
+    }
+    rc = open_access_log(daemon);
+    return rc == 0 ? open_admin(daemon) : rc;
 }
 
 /* Runs what is due on the main thread; the moment to come back at the latest. */

@@ -196,7 +196,7 @@ static const char *check_path(struct arena *arena, const char *path)
                 return "a variable's name is used twice";
         }
     }
-    return is_reserved(path) ? "/batch, /jobs and /-/ are the daemon's own" : NULL;
+    return is_reserved(path) ? "/batch, /jobs and /-/ are reserved" : NULL;
 }
 
 static const char *check_method(const char *method)

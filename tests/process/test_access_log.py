@@ -336,6 +336,7 @@ def test_a_file_that_cannot_be_opened_at_the_start(tmp_path):
     done = harness.run("--config", config)
     assert done.returncode == 1
     assert "accessLog: /no/such/folder/x cannot be opened: No such file" in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
 def test_log_levels_change_at_run_time(gatherd, recorder, tmp_path):

@@ -227,18 +227,25 @@ def credentials(service):
     service.systemctl("reload")
     wait_until(lambda: service.show("ActiveState") == "active", "the reload")
     assert service.serves()
+    bare = service.machine.run("gatherd", "--check-config")
+    assert "CREDENTIALS_DIRECTORY is not set here" in bare.stderr, bare
+    service.machine.run("env", "CREDENTIALS_DIRECTORY=/run/credentials/gatherd.service", "gatherd",
+                        "--check-config")
     service.remove_drop_in("credential")
     lost = service.systemctl("restart", check=False).returncode
     service.configure(GOOD)
     service.systemctl("restart")
     (service.machine.root / "etc/gatherd/shop-ca.pem").unlink()
     assert service.serves() and lost != 0 and service.said("CREDENTIALS_DIRECTORY is not set")
-    return f"started and reloaded with it; restart after the unit lost it: exit {lost}"
+    return ("started, reloaded and, with the service's directory, checked from a shell; restart "
+            f"after the unit lost it: exit {lost}")
 
 
 def named_sockets(service):
     """Sockets are taken by name, TCP and unix; an unused one is reported."""
     from check import GOOD
+    beside = service.systemctl("start", "gatherd-local.socket", check=False).returncode
+    assert beside != 0, "a socket joined the running service: then docs/operations.md is wrong"
     service.systemctl("stop")
     service.systemctl("start", "gatherd-local.socket")
     service.systemctl("start")
@@ -336,6 +343,19 @@ def upgrade_under_load(service):
 def package_under_load(service):
     """The package installed again under load."""
     return loaded(service, lambda _: service.install_package(), 0.3)
+
+
+def package_and_broken_file(service):
+    """A package that does not take the configuration."""
+    from check import GOOD
+    service.configure("nonsense: 1\n")
+    checked = service.machine.run("gatherd", "--check-config", check=False).returncode
+    service.install_package()  # which ends well
+    state = service.show("ActiveState")
+    service.configure(GOOD)
+    service.systemctl("start")
+    assert (checked, state) == (2, "failed") and service.serves(), (checked, state)
+    return f"dpkg ends well, the service is {state}; the check before said so with status {checked}"
 
 
 def affinity(service):
@@ -454,4 +474,4 @@ ALL = [security, user, status, reload_good, reload_broken, journal_fields, reque
        journal_hangs, credentials, named_sockets, without_sockets, on_demand, reload_under_load,
        restart_under_load, upgrade_under_load, affinity, stop_in_drain, long_drain, hung_worker,
        stopped_process]
-OF_PACKAGES = [package_under_load, purged]  # where there is one
+OF_PACKAGES = [package_under_load, package_and_broken_file, purged]  # where there is one

@@ -540,7 +540,7 @@ static void writes_the_manual_page_in_roff(void **state)
     assert_null(strchr(text, '`'));
     assert_null(strstr(text, "\n'"));
     assert_non_null(strstr(text, "\n.TH GATHERD.YAML 5 "));
-    assert_non_null(strstr(text, "; \\fB\\(dq\\(dq\\fR sends none."));
+    assert_non_null(strstr(text, "; \\fB\\(dq\\(dq\\fR\nsends none."));
     assert_non_null(strstr(text, "\nDefault: \\fBX\\-Request\\-Timeout\\-Ms\\fR.\n"));
     assert_non_null(strstr(text, "\\fBdrain\\fR (duration; 0 to 10m)\n"));
     assert_non_null(strstr(text, "the system\\(aqs."));
