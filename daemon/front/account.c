@@ -45,11 +45,6 @@ void account_reply(struct account *account, unsigned status, uint64_t bytes)
         observe_reply(account->observed, status, bytes);
 }
 
-void account_stream(struct account *account)
-{
-    count_end(account, MHD_HTTP_OK);
-}
-
 /* What a request counts as that got no reply through libmicrohttpd: one of ours past it, or
  * its own to what it could not read, or nobody to reply to. */
 static unsigned unanswered_status(const struct connection *connection)

@@ -24,8 +24,6 @@ void account_owner(struct account *account, size_t slot, const char *path);
 void account_limit(const struct account *account, enum tally_limit limit);
 /* Its reply has been decided, before the client can see it. `bytes` of the body. */
 void account_reply(struct account *account, unsigned status, uint64_t bytes);
-/* All that was to be sent of a stream has been made. */
-void account_stream(struct account *account);
 
 /* The request's id as it is now, and later at the same place; NULL: nobody watches. */
 const char *account_request_id(const struct account *account);

@@ -363,7 +363,7 @@ static enum MHD_Result send_stream(struct exchange *exchange)
     if (exchange->stream)
         return stream_send(exchange->stream, &manner);
     manner.close = true;
-    account_stream(&exchange->account);
+    account_reply(&exchange->account, MHD_HTTP_OK, 0);
     return stream_send_head(exchange->connection, exchange->form, &manner);
 }
 

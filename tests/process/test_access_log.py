@@ -80,6 +80,8 @@ def test_all_kinds_of_ends(logged, recorder):
         (200, lambda: daemon.fetch("HEAD", "/two/1")),
         (200, lambda: daemon.batch(ask)),
         (200, lambda: daemon.batch(ask, headers={"Accept": "application/x-ndjson"})),
+        (200, lambda: daemon.fetch("HEAD", "/two/1", {"Accept": "application/x-ndjson"})),
+        (200, lambda: daemon.fetch("HEAD", "/two/1", {"Accept": "text/event-stream"})),
     ]
     for number, (status, act) in enumerate(cases):
         reply = act()
