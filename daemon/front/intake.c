@@ -147,7 +147,7 @@ static enum MHD_Result gather_field(void *cls, enum MHD_ValueKind kind, const ch
     gathering->size += strlen(name) + strlen(text) + strlen(": \r\n");
     wishes_note(&exchange->wishes, name);
     header_add(arena, &exchange->inbound->headers, arena_string(arena, name),
-               arena_string(arena, text));
+               arena_copy(arena, text, field_value_length(name, text)));
     return MHD_YES;
 }
 

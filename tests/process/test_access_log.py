@@ -144,6 +144,25 @@ def test_a_reply_whose_header_is_too_large(logged, scripted, size, status):
     assert json.loads(lines_of(path, 1)[0])["status"] == status
 
 
+@pytest.mark.parametrize("blank", [b" ", b"\t", b" \t "])
+def test_blanks_around_a_value_are_not_part_of_it(logged, recorder, blank):
+    """RFC 9110 5.5: neither before nor after it; but what frames the body is taken literally."""
+    daemon, path = logged(recorder())
+    trace = b"4bf92f3577b34da6a3ce929d0e0e4736"
+    with daemon.connect() as connection:
+        connection.send(b"GET /two/1 HTTP/1.1\r\nHost: a" + blank + b"\r\nX-Request-Id:" + blank +
+                        b"mine" + blank + b"\r\ntraceparent:" + blank + b"00-" + trace +
+                        b"-00f067aa0ba902b7-01" + blank + b"\r\n\r\n")
+        reply = connection.receive()
+    assert (reply.status, reply.header("X-Request-Id")) == (200, "mine")
+    line = json.loads(lines_of(path, 1)[0])
+    assert (line["requestId"], line["traceId"]) == ("mine", trace.decode())
+    for field in (b"Content-Length: 0", b"Transfer-Encoding: chunked", b"Expect: 100-continue"):
+        with daemon.connect() as connection:
+            connection.send(b"POST /batch HTTP/1.1\r\nHost: a\r\n" + field + blank + b"\r\n\r\n")
+            assert connection.receive().status in (400, 417)
+
+
 @pytest.mark.parametrize("given, taken", [
     ("a" * 128, True), ("a" * 129, False), ("a b", False), ('a"b', False), ("", False),
     ("a,b", False), ("!#$%&'*+-.^_`|~09AZ", True)])
