@@ -1,6 +1,8 @@
 /* The tally counts a request once, with the first status; observers take the last. */
 #include "front/account.h"
 
+#define STATUS_CLIENT_LEFT 499 /* nobody was there to get a reply */
+
 void account_begin(struct account *account, const struct connection *connection,
                    const struct config *config)
 {
@@ -45,26 +47,55 @@ void account_reply(struct account *account, unsigned status, uint64_t bytes)
         observe_reply(account->observed, status, bytes);
 }
 
-/* What a request counts as that got no reply through libmicrohttpd: one of ours past it, or
- * its own to what it could not read, or nobody to reply to. */
-static unsigned unanswered_status(const struct connection *connection)
-{
-    bool reading = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
-    if (connection->timed_out)
-        return 408;
-    return connection->gone || !reading ? 499 : 400;
-}
-
 const char *account_request_id(const struct account *account)
 {
     return account->observed ? observe_request_id(account->observed) : NULL;
 }
 
-void account_end(struct account *account, const struct connection *connection,
-                 const struct inbound *inbound)
+/* Of a request that got no reply through us: one of ours past libmicrohttpd, or its own to
+ * what it could not read, or none, because there is nobody to reply to. */
+static struct library_reply unanswered(struct connection *connection,
+                                       enum MHD_RequestTerminationCode reason)
 {
-    count_end(account, connection->timed_out ? 408 : 0);
+    bool reading = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
+    bool broken = reason == MHD_REQUEST_TERMINATED_READ_ERROR ||
+                  reason == MHD_REQUEST_TERMINATED_CLIENT_ABORT;
+    struct library_reply reply = {.status = 408};
+    if (connection->timed_out)
+        return reply;
+    connection->refused =
+        reading && !broken && library_reply_take(&connection->front->replies, &reply);
+    if (!connection->refused)
+        reply.status = connection->gone || broken || !reading ? STATUS_CLIENT_LEFT : 400;
+    return reply;
+}
+
+void account_end(struct account *account, struct connection *connection,
+                 const struct inbound *inbound, enum MHD_RequestTerminationCode reason)
+{
+    if (!account->counted) {
+        struct library_reply reply = unanswered(connection, reason);
+        count_end(account, reply.status == STATUS_CLIENT_LEFT ? 0 : reply.status);
+        if (account->observed)
+            observe_reply(account->observed, reply.status, reply.bytes);
+    }
     if (account->observed)
-        observe_end(account->observed, inbound, unanswered_status(connection));
+        observe_end(account->observed, inbound);
     account->observed = NULL;
+}
+
+void account_unread(struct connection *connection)
+{
+    struct front *front = connection->front;
+    struct account account = {.worker = NULL};
+    struct library_reply reply;
+    bool between = connection->phase == CONNECTION_FRESH || connection->phase == CONNECTION_IDLE;
+    if (front->replies.count == 0 || !between || connection->refused ||
+        !connection_has_sent(connection) || !library_reply_take(&front->replies, &reply))
+        return;
+    front->begun++;
+    account_begin(&account, connection, front->config);
+    account_reply(&account, reply.status, reply.bytes);
+    account_end(&account, connection, NULL, MHD_REQUEST_TERMINATED_WITH_ERROR);
+    front->ended++;
 }

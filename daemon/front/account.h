@@ -28,8 +28,12 @@ void account_reply(struct account *account, unsigned status, uint64_t bytes);
 /* The request's id as it is now, and later at the same place; NULL: nobody watches. */
 const char *account_request_id(const struct account *account);
 
-/* The exchange is over, whether it had a reply or not. */
-void account_end(struct account *account, const struct connection *connection,
-                 const struct inbound *inbound);
+/* The exchange is over, whether it had a reply or not; `reason` is libmicrohttpd's. */
+void account_end(struct account *account, struct connection *connection,
+                 const struct inbound *inbound, enum MHD_RequestTerminationCode reason);
+
+/* A connection closes between two exchanges. If that is because libmicrohttpd could not read
+ * even the first line of a request, and has answered it, that is a request all the same. */
+void account_unread(struct connection *connection);
 
 #endif

@@ -81,6 +81,15 @@ static uint64_t taken_so_far(const struct connection *connection)
     return ioctl(connection->fd, SIOCOUTQ, &waiting) == 0 ? (uint64_t)waiting : 0;
 }
 
+bool connection_has_sent(const struct connection *connection)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    return getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+           len < offsetof(struct tcp_info, tcpi_bytes_sent) + sizeof info.tcpi_bytes_sent ||
+           info.tcpi_bytes_sent > 0 || info.tcpi_notsent_bytes > 0;
+}
+
 /* True when the client has taken some of its reply since the last time this was asked. */
 static bool client_takes(struct connection *connection)
 {

@@ -56,7 +56,7 @@ struct exchange {
     bool refused; /* before its end; nothing more is said */
 };
 
-static void exchange_free(struct exchange *exchange)
+static void exchange_free(struct exchange *exchange, enum MHD_RequestTerminationCode reason)
 {
     struct connection *connection = exchange->connection;
     assert(!exchange->suspended);
@@ -66,7 +66,7 @@ static void exchange_free(struct exchange *exchange)
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);
-    account_end(&exchange->account, connection, exchange->inbound);
+    account_end(&exchange->account, connection, exchange->inbound, reason);
     connection->exchange = NULL;
     connection->request_id = NULL;
     answer_free(exchange->answer);
@@ -107,7 +107,8 @@ void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
     struct front *front = cls;
     struct connection *connection = connection_of(mhd);
     struct exchange *exchange = mem_new(sizeof *exchange);
-    intake_forget(connection);
+    if (connection->exchange)
+        exchange_free(connection->exchange, MHD_REQUEST_TERMINATED_WITH_ERROR);
     front->begun++;
     exchange->connection = connection;
     exchange->config = config_ref(front->config);
@@ -439,20 +440,22 @@ enum MHD_Result intake_handle(void *cls, struct MHD_Connection *mhd, const char 
 
 /* ---- the end ---- */
 
-void intake_forget(struct connection *connection)
+void intake_closed(struct connection *connection)
 {
     if (connection->exchange)
-        exchange_free(connection->exchange);
+        exchange_free(connection->exchange, MHD_REQUEST_TERMINATED_WITH_ERROR);
+    else
+        account_unread(connection);
 }
 
 void intake_completed(void *cls, struct MHD_Connection *mhd, void **context,
                       enum MHD_RequestTerminationCode reason)
 {
     (void)cls;
-    (void)reason; /* it never says that the client has left */
     struct connection *connection = connection_of(mhd);
     *context = NULL;
-    intake_forget(connection);
+    if (connection->exchange)
+        exchange_free(connection->exchange, reason);
     connection_enter(connection, CONNECTION_IDLE);
 }
 

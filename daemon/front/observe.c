@@ -281,17 +281,16 @@ static void leave_line(struct observed *observed)
     (void)ring_put(observed->front->outlets->lines, record, access_record_size(record));
 }
 
-void observe_end(struct observed *observed, const struct inbound *inbound, unsigned unanswered)
+void observe_end(struct observed *observed, const struct inbound *inbound)
 {
     struct access_record *record = &observed->record;
     const struct access_log_options *log = &observed->config->access_log;
     record->duration = clock_now() - record->started;
     if (!observed->head_seen) {
         put_request_id(observed);
-        put_target(observed, inbound);
+        if (inbound)
+            put_target(observed, inbound);
     }
-    if (record->status == 0)
-        record->status = unanswered;
     if (observed->spans)
         leave_span(observed);
     record->slow = log->slow > 0 && record->duration > log->slow;

@@ -30,8 +30,8 @@ void observe_reply(struct observed *observed, unsigned status, uint64_t bytes);
 /* A random one until the head was read and says otherwise; the place stays the same. */
 const char *observe_request_id(const struct observed *observed);
 
-/* It is over; `unanswered` is the status if there was no reply. `inbound` is looked at only
- * if its head was never read. Frees it. */
-void observe_end(struct observed *observed, const struct inbound *inbound, unsigned unanswered);
+/* It is over. `inbound` is looked at only if its head was never read; NULL: nor was its first
+ * line. Frees it. */
+void observe_end(struct observed *observed, const struct inbound *inbound);
 
 #endif

@@ -15,6 +15,7 @@ from scripted import AWAIT, READ
 
 PLAIN = """
 workers: 1
+admin: "127.0.0.1:0"
 upstreams: { it: { url: '$IT' } }
 endpoints:
   - { path: /raw, merge: raw, requests: [ { id: a, upstream: it, url: /a } ] }
@@ -132,6 +133,56 @@ def test_refusals_in_the_middle_have_an_id(logged, recorder, status, sent, shown
     assert re.fullmatch("[0-9a-f]{32}", reply.header("X-Request-Id"))
     assert line["requestId"] == reply.header("X-Request-Id")
     assert (line["method"], line["target"]) == shown
+
+
+HOST = b"Host: a\r\n"
+UNREAD = {  # what libmicrohttpd answers itself, and a method that we do: the status, and whether the target was read
+    "version": (505, None, b"GET /two/1 HTTP/3.0\r\n" + HOST + b"\r\n"),
+    "target": (414, None, b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\n" + HOST + b"\r\n"),
+    "no version": (400, None, b"GET /two/1\r\n\r\n"),
+    "method": (400, "/two/1", b'M\xff"E /two/1 HTTP/1.1\r\n' + HOST + b"\r\n"),
+    "field": (431, "/two/1", b"GET /two/1 HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 60000 + b"\r\n\r\n"),
+    "fields": (431, "/two/1", b"GET /two/1 HTTP/1.1\r\n" + HOST + b"X: a\r\n" * 5000 + b"\r\n"),
+    "chunk": (400, "/batch", b"POST /batch HTTP/1.1\r\n" + HOST +
+              b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+}
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /nowhere HTTP/1.1\r\n" + HOST + b"\r\n"])
+@pytest.mark.parametrize("wrong", UNREAD)
+def test_what_the_library_refuses(logged, recorder, wrong, before):
+    """It has a line and a count like everything else, on fresh and on kept connections."""
+    status, target, sent = UNREAD[wrong]
+    daemon, path = logged(recorder())
+    with daemon.connect() as idle, daemon.connect() as connection:
+        if before:
+            connection.send(before)
+            assert connection.receive().status == 404
+        connection.send(sent)
+        reply = connection.receive()
+        idle.sock.close()
+    assert reply.status == status
+    line = json.loads(lines_of(path, 1 + bool(before))[-1])
+    assert (line["status"], line["target"]) == (status, target)
+    assert line["bytes"] == len(reply.body)
+    counted = daemon.metrics()
+    assert counted.sum("gatherd_requests_total", status=f"{status // 100}xx") == (
+        2 if before and status < 500 else 1)
+    assert counted.sum("gatherd_requests_total") == 1 + bool(before)
+
+
+def test_many_that_the_library_refuses(logged, recorder):
+    """Each has its own line, also when they come at the same moment."""
+    daemon, path = logged(recorder())
+    wrong = [UNREAD[name] for name in ("version", "target", "field", "version", "fields")] * 3
+    many = [daemon.connect() for _ in wrong]
+    for connection, (_, _, sent) in zip(many, wrong):
+        connection.send(sent)
+    for connection, (status, _, _) in zip(many, wrong):
+        assert connection.receive().status == status
+        connection.sock.close()
+    found = [json.loads(line)["status"] for line in lines_of(path, len(many))]
+    assert sorted(found) == sorted(status for status, _, _ in wrong)
 
 
 @pytest.mark.parametrize("size, status", [(8000, 200), (8200, 502)])
