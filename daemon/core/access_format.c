@@ -197,6 +197,9 @@ static const char *field_text(const struct access_record *record, enum field fie
         return access_get(record, ACCESS_PART, ret_len);
     case FIELD_upstream:
         return access_get(record, ACCESS_UPSTREAM, ret_len);
+    case FIELD_end:
+        *ret_len = strlen(access_end_text(record->end));
+        return access_end_text(record->end);
     case FIELD_client:
         access_client_write(record, scratch);
         break;

@@ -17,6 +17,15 @@ void access_put(struct access_record *record, enum access_text text, const char 
     record->used += len;
 }
 
+const char *access_end_text(enum access_end end)
+{
+    static const char *const texts[] = {
+        [END_COMPLETE] = "complete", [END_CLIENT] = "client", [END_TIMEOUT] = "timeout",
+        [END_STOPPING] = "stopping", [END_ERROR] = "error",
+    };
+    return texts[end];
+}
+
 size_t access_record_size(const struct access_record *record)
 {
     return offsetof(struct access_record, bytes_of_texts) + record->used;

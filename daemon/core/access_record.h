@@ -20,6 +20,14 @@ enum access_text {
 
 enum { ACCESS_BYTES_MAX = 1280, ACCESS_TARGET_MAX = 512, ACCESS_NAME_MAX = 128 };
 
+enum access_end { /* how a request ended; the names are in access_record.c */
+                  END_COMPLETE,
+                  END_CLIENT,
+                  END_TIMEOUT,
+                  END_STOPPING,
+                  END_ERROR,
+};
+
 enum access_client { CLIENT_UNKNOWN, CLIENT_IPV4, CLIENT_IPV6, CLIENT_UNIX };
 
 struct access_record {
@@ -27,6 +35,7 @@ struct access_record {
     uint64_t bytes;
     usec_t slowest; /* how long the slowest call took; counts with ACCESS_PART */
     unsigned status, total, ok, failed;
+    enum access_end end;
     enum access_client client;
     unsigned char address[16];
     unsigned char trace_id[16];
@@ -49,6 +58,7 @@ static inline const char *access_get(const struct access_record *record, enum ac
     *ret_len = record->texts[text].len;
     return record->bytes_of_texts + record->texts[text].at;
 }
+const char *access_end_text(enum access_end end);
 /* How many of its bytes count. */
 size_t access_record_size(const struct access_record *record);
 

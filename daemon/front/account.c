@@ -52,6 +52,12 @@ const char *account_request_id(const struct account *account)
     return account->observed ? observe_request_id(account->observed) : NULL;
 }
 
+void account_stream(struct account *account, uint64_t bytes, enum access_end end)
+{
+    account->end = end;
+    account_reply(account, MHD_HTTP_OK, bytes);
+}
+
 /* Of a request that got no reply through us: one of ours past libmicrohttpd, or its own to
  * what it could not read, or none, because there is nobody to reply to. */
 static struct library_reply unanswered(struct connection *connection,
@@ -59,8 +65,9 @@ static struct library_reply unanswered(struct connection *connection,
 {
     bool reading = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
     bool broken = reason == MHD_REQUEST_TERMINATED_READ_ERROR ||
-                  reason == MHD_REQUEST_TERMINATED_CLIENT_ABORT;
-    struct library_reply reply = {.status = 408};
+                  reason == MHD_REQUEST_TERMINATED_CLIENT_ABORT ||
+                  reason == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN;
+    struct library_reply reply = {.status = 408, .bytes = connection->last_words};
     if (connection->timed_out)
         return reply;
     connection->refused =
@@ -70,17 +77,34 @@ static struct library_reply unanswered(struct connection *connection,
     return reply;
 }
 
+/* libmicrohttpd knows only of a reply that it has queued whether it went out. */
+static enum access_end end_of(const struct account *account, const struct connection *connection,
+                              unsigned unanswered, enum MHD_RequestTerminationCode reason)
+{
+    if (connection->timed_out || connection->stalled) /* we have ended the connection */
+        return END_TIMEOUT;
+    if (account->end != END_COMPLETE)
+        return account->end;
+    if (reason == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN)
+        return END_STOPPING;
+    if (unanswered != 0)
+        return unanswered == STATUS_CLIENT_LEFT ? END_CLIENT : END_COMPLETE;
+    bool queued = connection->phase == CONNECTION_REPLY || connection->phase == CONNECTION_WORK;
+    return queued && reason != MHD_REQUEST_TERMINATED_COMPLETED_OK ? END_CLIENT : END_COMPLETE;
+}
+
 void account_end(struct account *account, struct connection *connection,
                  const struct inbound *inbound, enum MHD_RequestTerminationCode reason)
 {
+    struct library_reply reply = {.status = 0};
     if (!account->counted) {
-        struct library_reply reply = unanswered(connection, reason);
+        reply = unanswered(connection, reason);
         count_end(account, reply.status == STATUS_CLIENT_LEFT ? 0 : reply.status);
         if (account->observed)
             observe_reply(account->observed, reply.status, reply.bytes);
     }
     if (account->observed)
-        observe_end(account->observed, inbound);
+        observe_end(account->observed, inbound, end_of(account, connection, reply.status, reason));
     account->observed = NULL;
 }
 

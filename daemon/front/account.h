@@ -14,6 +14,7 @@ struct account {
     struct observed *observed;       /* NULL: nobody watches */
     usec_t began;
     bool counted;
+    enum access_end end; /* END_COMPLETE: account_end() finds out */
 };
 
 /* The first line was read. `config` must outlive it. */
@@ -24,6 +25,8 @@ void account_owner(struct account *account, size_t slot, const char *path);
 void account_limit(const struct account *account, enum tally_limit limit);
 /* Its reply has been decided, before the client can see it. `bytes` of the body. */
 void account_reply(struct account *account, unsigned status, uint64_t bytes);
+/* Its reply was a stream, which is over. */
+void account_stream(struct account *account, uint64_t bytes, enum access_end end);
 
 /* The request's id as it is now, and later at the same place; NULL: nobody watches. */
 const char *account_request_id(const struct account *account);

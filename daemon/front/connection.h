@@ -61,7 +61,9 @@ struct connection {
     int fd;                 /* libmicrohttpd's */
     bool gone;              /* the client has closed its side, or all; see connection.c */
     bool timed_out;         /* its request did not arrive in time: 408 */
+    bool stalled;           /* its client did not take the reply in time */
     bool refused;           /* libmicrohttpd has answered itself */
+    size_t last_words;      /* bytes of the body of that 408 */
     const char *request_id; /* of the exchange, which owns it; NULL: it has none */
     usec_t deadline;        /* of the phase */
     uint64_t taken;         /* of the reply, as of the last look; see connection.c */
@@ -80,8 +82,8 @@ void connection_enter(struct connection *connection, enum connection_phase phase
 
 /* Answers a request while it is still being sent, past libmicrohttpd, which cannot reply
  * in the middle. Nothing else may have been sent for it. What the client goes on sending
- * must be read for a moment, or the reply is lost to a reset. */
-void connection_refuse(struct connection *connection, unsigned status, const char *detail);
+ * must be read for a moment, or the reply is lost to a reset. Bytes of the reply's body. */
+size_t connection_refuse(struct connection *connection, unsigned status, const char *detail);
 
 /* Whether anything was sent on it; true where the system does not tell. */
 bool connection_has_sent(const struct connection *connection);

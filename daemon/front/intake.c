@@ -62,7 +62,8 @@ static void exchange_free(struct exchange *exchange, enum MHD_RequestTermination
     assert(!exchange->suspended);
     connection->front->ended++;
     if (exchange->stream)
-        account_reply(&exchange->account, MHD_HTTP_OK, stream_bytes(exchange->stream));
+        account_stream(&exchange->account, stream_bytes(exchange->stream),
+                       stream_end(exchange->stream));
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);
@@ -92,7 +93,8 @@ static void refuse(struct exchange *exchange, unsigned status, const char *detai
     account_limit(&exchange->account, status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
     account_reply(&exchange->account, status, 0);
     buffer_done(&exchange->body);
-    connection_refuse(exchange->connection, status, detail);
+    account_reply(&exchange->account, status,
+                  connection_refuse(exchange->connection, status, detail));
 }
 
 static void set_target(struct inbound *inbound, const char *path)
@@ -472,14 +474,14 @@ void intake_client_left(struct connection *connection)
     if (exchange && exchange->fanout)
         end_fanout(exchange);
     if (exchange && exchange->stream)
-        stream_cut(exchange->stream);
+        stream_cut(exchange->stream, END_CLIENT);
 }
 
 void intake_give_up(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
     if (exchange && exchange->stream)
-        stream_cut(exchange->stream);
+        stream_cut(exchange->stream, END_STOPPING);
     if (!exchange || !exchange->fanout)
         return;
     exchange->answer = answer_problem(503, "the daemon is stopping");

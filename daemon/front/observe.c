@@ -281,11 +281,12 @@ static void leave_line(struct observed *observed)
     (void)ring_put(observed->front->outlets->lines, record, access_record_size(record));
 }
 
-void observe_end(struct observed *observed, const struct inbound *inbound)
+void observe_end(struct observed *observed, const struct inbound *inbound, enum access_end end)
 {
     struct access_record *record = &observed->record;
     const struct access_log_options *log = &observed->config->access_log;
     record->duration = clock_now() - record->started;
+    record->end = end;
     if (!observed->head_seen) {
         put_request_id(observed);
         if (inbound)

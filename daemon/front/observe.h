@@ -8,6 +8,7 @@
 #define FRONT_OBSERVE_H
 
 #include "base/ring.h"
+#include "core/access_record.h"
 #include "front/connection.h"
 
 struct observed;
@@ -32,6 +33,6 @@ const char *observe_request_id(const struct observed *observed);
 
 /* It is over. `inbound` is looked at only if its head was never read; NULL: nor was its first
  * line. Frees it. */
-void observe_end(struct observed *observed, const struct inbound *inbound);
+void observe_end(struct observed *observed, const struct inbound *inbound, enum access_end end);
 
 #endif

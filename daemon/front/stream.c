@@ -41,6 +41,7 @@ struct stream {
     size_t waiting; /* bytes in the list */
     uint64_t bytes; /* given to libmicrohttpd */
     bool paused, suspended, ended, broken, flushed;
+    enum access_end end;
     usec_t beat; /* when there was a line last */
     struct timer heartbeat;
 };
@@ -56,9 +57,10 @@ static void wake(struct stream *stream)
     MHD_resume_connection(stream->connection->mhd);
 }
 
-static void break_off(struct stream *stream)
+static void break_off(struct stream *stream, enum access_end why)
 {
     stream->broken = true;
+    stream->end = why;
     wake(stream);
 }
 
@@ -89,7 +91,7 @@ static void append(struct stream *stream, struct buffer *text)
     if (buffer_status(text) != 0) {
         log_warning("a stream is cut off: no memory for a part");
         buffer_done(text);
-        break_off(stream);
+        break_off(stream, END_ERROR);
         return;
     }
     if (text->len == 0)
@@ -273,14 +275,19 @@ enum MHD_Result stream_send_head(struct connection *connection, enum reply_form 
     return reply_send_stream(connection->mhd, accept_media(form), NULL, NULL, manner);
 }
 
-void stream_cut(struct stream *stream)
+void stream_cut(struct stream *stream, enum access_end why)
 {
     if (!stream->fanout)
         return;
     fanout_cancel(stream->fanout);
     stream->fanout = NULL;
     loop_clear(stream->connection->front->loop, &stream->heartbeat);
-    break_off(stream);
+    break_off(stream, why);
+}
+
+enum access_end stream_end(const struct stream *stream)
+{
+    return stream->end;
 }
 
 uint64_t stream_bytes(const struct stream *stream)
@@ -293,7 +300,7 @@ struct stream *stream_free(struct stream *stream)
     if (!stream)
         return NULL;
     assert(!stream->suspended);
-    stream_cut(stream);
+    stream_cut(stream, END_CLIENT);
     while (stream->first)
         drop_first(stream);
     free(stream);

@@ -59,18 +59,20 @@ static void writes_json(void **state)
 {
     (void)state;
     struct access_record record = sample();
-    expect_line("json", &record,
-                "{\"time\":\"2023-11-14T22:13:20.001500Z\",\"requestId\":\"abc-1\","
-                "\"client\":\"192.0.2.1\",\"method\":\"GET\",\"target\":\"/posts/7/page\","
-                "\"endpoint\":\"/posts/{id}/page\",\"status\":200,\"bytes\":1473,"
-                "\"durationUs\":4278,\"parts\":3,\"ok\":2,\"failed\":1,\"slowest\":\"comments\","
-                "\"upstream\":\"shop\",\"slowestMs\":2.704,"
-                "\"traceId\":\"4bf90000000000000000000000000000\"}\n");
-    record = (struct access_record){.status = 400, .client = CLIENT_UNIX};
+    expect_line(
+        "json", &record,
+        "{\"time\":\"2023-11-14T22:13:20.001500Z\",\"requestId\":\"abc-1\","
+        "\"client\":\"192.0.2.1\",\"method\":\"GET\",\"target\":\"/posts/7/page\","
+        "\"endpoint\":\"/posts/{id}/page\",\"status\":200,\"end\":\"complete\",\"bytes\":1473,"
+        "\"durationUs\":4278,\"parts\":3,\"ok\":2,\"failed\":1,\"slowest\":\"comments\","
+        "\"upstream\":\"shop\",\"slowestMs\":2.704,"
+        "\"traceId\":\"4bf90000000000000000000000000000\"}\n");
+    record = (struct access_record){.status = 400, .end = END_CLIENT, .client = CLIENT_UNIX};
     expect_line("json", &record,
                 "{\"time\":\"2023-11-14T22:13:20.000000Z\",\"requestId\":null,"
                 "\"client\":\"unix\",\"method\":null,\"target\":null,\"endpoint\":null,"
-                "\"status\":400,\"bytes\":0,\"durationUs\":0,\"parts\":0,\"ok\":0,\"failed\":0,"
+                "\"status\":400,\"end\":\"client\",\"bytes\":0,\"durationUs\":0,\"parts\":0,\"ok\":"
+                "0,\"failed\":0,"
                 "\"slowest\":null,\"upstream\":null,\"slowestMs\":null,\"traceId\":null}\n");
 }
 
