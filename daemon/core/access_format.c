@@ -221,6 +221,10 @@ static uint64_t field_number(const struct access_record *record, enum field fiel
         return record->bytes;
     case FIELD_durationUs:
         return record->duration;
+    case FIELD_readUs:
+        return record->read;
+    case FIELD_workUs:
+        return record->work;
     case FIELD_parts:
         return record->total;
     case FIELD_ok:

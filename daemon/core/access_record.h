@@ -13,7 +13,7 @@ enum access_text {
     ACCESS_METHOD,
     ACCESS_TARGET,
     ACCESS_ENDPOINT,
-    ACCESS_PART,     /* the slowest call's id */
+    ACCESS_PART,     /* the slowest call's id, behind that of the part it belongs to */
     ACCESS_UPSTREAM, /* and where it went */
     ACCESS_TEXTS,
 };
@@ -32,6 +32,8 @@ enum access_client { CLIENT_UNKNOWN, CLIENT_IPV4, CLIENT_IPV6, CLIENT_UNIX };
 
 struct access_record {
     usec_t started, duration; /* on the monotonic clock */
+    usec_t read, work; /* of the duration: until the request was complete, and from then until
+                        * the reply was decided; the rest went by while the client took it */
     uint64_t bytes;
     usec_t slowest; /* how long the slowest call took; counts with ACCESS_PART */
     unsigned status, total, ok, failed;

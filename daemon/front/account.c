@@ -52,10 +52,18 @@ const char *account_request_id(const struct account *account)
     return account->observed ? observe_request_id(account->observed) : NULL;
 }
 
-void account_stream(struct account *account, uint64_t bytes, enum access_end end)
+void account_complete(const struct account *account)
 {
-    account->end = end;
-    account_reply(account, MHD_HTTP_OK, bytes);
+    if (account->observed)
+        observe_complete(account->observed);
+}
+
+void account_stream(struct account *account, const struct stream *stream)
+{
+    account->end = stream_end(stream);
+    count_end(account, MHD_HTTP_OK);
+    if (account->observed)
+        observe_stream(account->observed, stream_bytes(stream), stream_held(stream));
 }
 
 /* Of a request that got no reply through us: one of ours past libmicrohttpd, or its own to

@@ -7,6 +7,7 @@
 
 #include "core/tally.h"
 #include "front/observe.h"
+#include "front/stream.h"
 
 struct account {
     struct tally *worker;            /* or NULL */
@@ -23,10 +24,12 @@ void account_begin(struct account *account, const struct connection *connection,
 /* Whose request it is; `path` as observe_endpoint() takes it, NULL: it is answered already. */
 void account_owner(struct account *account, size_t slot, const char *path);
 void account_limit(const struct account *account, enum tally_limit limit);
+/* The request is complete. */
+void account_complete(const struct account *account);
 /* Its reply has been decided, before the client can see it. `bytes` of the body. */
 void account_reply(struct account *account, unsigned status, uint64_t bytes);
 /* Its reply was a stream, which is over. */
-void account_stream(struct account *account, uint64_t bytes, enum access_end end);
+void account_stream(struct account *account, const struct stream *stream);
 
 /* The request's id as it is now, and later at the same place; NULL: nobody watches. */
 const char *account_request_id(const struct account *account);

@@ -62,8 +62,7 @@ static void exchange_free(struct exchange *exchange, enum MHD_RequestTermination
     assert(!exchange->suspended);
     connection->front->ended++;
     if (exchange->stream)
-        account_stream(&exchange->account, stream_bytes(exchange->stream),
-                       stream_end(exchange->stream));
+        account_stream(&exchange->account, exchange->stream);
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);
@@ -391,6 +390,7 @@ static void begin_work(struct exchange *exchange)
     const struct batch *batch = NULL;
     bool too_many;
     exchange->begun = true;
+    account_complete(&exchange->account);
     connection_enter(exchange->connection, CONNECTION_WORK);
     if (exchange->answer)
         return;

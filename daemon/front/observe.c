@@ -23,18 +23,20 @@ struct observed {
     const struct config *config;
     struct trace_context trace; /* its parent is our span */
     uint64_t parent;            /* of our span; 0: none */
+    usec_t complete, decided;   /* when the request was, and the reply; 0: not */
+    usec_t held;                /* in between: how long the client held up a stream */
     bool head_seen;
     bool spans;           /* they are wanted */
     const char *endpoint; /* NULL: none */
     char request_id[ID_MAX + 1];
-    char part[ACCESS_NAME_MAX], upstream[ACCESS_NAME_MAX]; /* of the slowest call */
+    char part[2 * ACCESS_NAME_MAX], upstream[ACCESS_NAME_MAX]; /* of the slowest call */
     size_t part_len, upstream_len;
     struct access_record record; /* last: its end is rarely touched */
 };
 
 /* ---- while calls run ---- */
 
-static size_t keep(char place[ACCESS_NAME_MAX], const char *text)
+static size_t keep(char *place, const char *text)
 {
     size_t len = strlen(text);
     len = len < ACCESS_NAME_MAX ? len : ACCESS_NAME_MAX;
@@ -43,13 +45,18 @@ static size_t keep(char place[ACCESS_NAME_MAX], const char *text)
 }
 
 static void note_slowest(struct observed *observed, const struct call_spec *spec,
-                         const struct part *part, usec_t elapsed)
+                         const struct part *part, const char *outer, usec_t elapsed)
 {
     struct access_record *record = &observed->record;
     if (part->state == PART_SKIPPED || (observed->part_len > 0 && elapsed <= record->slowest))
         return;
     record->slowest = elapsed;
-    observed->part_len = keep(observed->part, spec->id);
+    observed->part_len = 0;
+    if (outer) {
+        observed->part_len = keep(observed->part, outer);
+        observed->part[observed->part_len++] = '/';
+    }
+    observed->part_len += keep(observed->part + observed->part_len, spec->id);
     observed->upstream_len =
         keep(observed->upstream, spec->upstream ? spec->upstream->name : spec->origin->authority);
 }
@@ -98,11 +105,11 @@ static void leave_call(const struct observed *observed, const struct call_spec *
 }
 
 static void call_ended(struct observer *observer, const struct call_spec *spec,
-                       const struct part *part, usec_t started)
+                       const struct part *part, const char *outer, usec_t started)
 {
     struct observed *observed = container_of(observer, struct observed, observer);
     usec_t now = clock_now();
-    note_slowest(observed, spec, part, now - started);
+    note_slowest(observed, spec, part, outer, now - started);
     if (observed->spans)
         leave_call(observed, spec, part, started, now);
 }
@@ -113,6 +120,7 @@ static void job_ended(struct observer *observer, const struct job *job)
     observed->record.total = (unsigned)job->count;
     observed->record.ok = (unsigned)job->ok;
     observed->record.failed = (unsigned)job->failed;
+    observed->decided = clock_now(); /* of a stream; a whole reply is made of it yet */
 }
 
 /* ---- the beginning ---- */
@@ -229,8 +237,21 @@ void observe_endpoint(struct observed *observed, const char *path)
     observed->endpoint = path;
 }
 
+void observe_complete(struct observed *observed)
+{
+    observed->complete = clock_now();
+}
+
+void observe_stream(struct observed *observed, uint64_t bytes, usec_t held)
+{
+    observed->record.status = 200;
+    observed->record.bytes = bytes;
+    observed->held = held;
+}
+
 void observe_reply(struct observed *observed, unsigned status, uint64_t bytes)
 {
+    observed->decided = clock_now();
     observed->record.status = status;
     observed->record.bytes = bytes;
 }
@@ -269,13 +290,25 @@ static void leave_span(const struct observed *observed)
     put_span(observed, &span);
 }
 
+/* What never came to pass was cut short by the end, or left out by a refusal. */
+static void divide_time(struct observed *observed, usec_t end)
+{
+    struct access_record *record = &observed->record;
+    usec_t decided = observed->decided ? observed->decided : end;
+    usec_t complete = observed->complete ? observed->complete : decided;
+    record->duration = end - record->started;
+    record->read = complete - record->started;
+    record->work = decided - complete;
+    record->work -= observed->held < record->work ? observed->held : record->work;
+}
+
 static void leave_line(struct observed *observed)
 {
     struct access_record *record = &observed->record;
     if (observed->endpoint)
         access_put(record, ACCESS_ENDPOINT, observed->endpoint, strlen(observed->endpoint),
                    ACCESS_NAME_MAX);
-    access_put(record, ACCESS_PART, observed->part, observed->part_len, ACCESS_NAME_MAX);
+    access_put(record, ACCESS_PART, observed->part, observed->part_len, sizeof observed->part);
     access_put(record, ACCESS_UPSTREAM, observed->upstream, observed->upstream_len,
                ACCESS_NAME_MAX);
     (void)ring_put(observed->front->outlets->lines, record, access_record_size(record));
@@ -285,7 +318,7 @@ void observe_end(struct observed *observed, const struct inbound *inbound, enum 
 {
     struct access_record *record = &observed->record;
     const struct access_log_options *log = &observed->config->access_log;
-    record->duration = clock_now() - record->started;
+    divide_time(observed, clock_now());
     record->end = end;
     if (!observed->head_seen) {
         put_request_id(observed);

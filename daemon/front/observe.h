@@ -25,8 +25,14 @@ struct observed *observe_begin(const struct connection *connection, const struct
 void observe_head(struct observed *observed, struct inbound *inbound, struct arena *arena);
 /* Who serves it: an endpoint's path, or "/batch"; lives as long as the configuration. */
 void observe_endpoint(struct observed *observed, const char *path);
-/* The last call counts. */
+/* All of it was read, and the work begins. */
+void observe_complete(struct observed *observed);
+/* The reply was decided. The last call counts. */
 void observe_reply(struct observed *observed, unsigned status, uint64_t bytes);
+
+/* The reply was a stream that is over: `bytes` of it were made, and for as long as `held` the
+ * client took nothing, so that its upstreams had to wait. */
+void observe_stream(struct observed *observed, uint64_t bytes, usec_t held);
 
 /* A random one until the head was read and says otherwise; the place stays the same. */
 const char *observe_request_id(const struct observed *observed);

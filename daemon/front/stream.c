@@ -42,7 +42,8 @@ struct stream {
     uint64_t bytes; /* given to libmicrohttpd */
     bool paused, suspended, ended, broken, flushed;
     enum access_end end;
-    usec_t beat; /* when there was a line last */
+    usec_t paused_at, held; /* since when it is paused; how long it was before */
+    usec_t beat;            /* when there was a line last */
     struct timer heartbeat;
 };
 
@@ -72,14 +73,22 @@ static void pause_if_full(struct stream *stream)
         stream->waiting <= stream->config->limits.client_buffer)
         return;
     stream->paused = true;
+    stream->paused_at = loop_now(stream->connection->front->loop);
     tally_limit(stream->connection->front->engine->tally, TALLY_CLIENT_BUFFER);
     fanout_pause(stream->fanout, true);
+}
+
+usec_t stream_held(const struct stream *stream)
+{
+    usec_t now = loop_now(stream->connection->front->loop);
+    return stream->held + (stream->paused ? now - stream->paused_at : 0);
 }
 
 static void go_on_if_drained(struct stream *stream)
 {
     if (!stream->paused || stream->waiting >= stream->config->limits.client_buffer / 2)
         return;
+    stream->held = stream_held(stream);
     stream->paused = false;
     if (stream->fanout)
         fanout_pause(stream->fanout, false);

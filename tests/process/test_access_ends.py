@@ -2,6 +2,8 @@
 
 import json
 import signal
+import threading
+import time
 
 import harness
 import pytest
@@ -141,3 +143,89 @@ def test_a_reply_past_the_end_of_a_client(start, gated):
         assert connection.receive().status == 404
     line = line_of(path)
     assert (line["status"], line["end"]) == (404, "complete")
+
+
+SLOW = CONFIG.replace("bodyTime: 300ms", "bodyTime: 60s").replace(
+    "'$FILE'", "'$FILE', slow: 100ms") + """
+endpoints:
+  - path: /inner
+    merge: keyed
+    requests: [ { id: call, upstream: gated, url: /held } ]
+  - path: /outer
+    merge: keyed
+    requests: [ { id: part, url: /inner } ]
+"""
+
+
+@pytest.fixture
+def slow(gatherd, gated, tmp_path):
+    """A daemon that warns of slow requests, and its log's path."""
+    path = tmp_path / "access.log"
+    return gatherd(SLOW, IT=gated.url, FILE=path, SEND="60s"), path
+
+
+def test_a_client_that_sends_slowly(slow, gated):
+    """No upstream is blamed for it."""
+    daemon, path = slow
+    gated.add("quick")
+    body = harness.compact({"requests": gated.requests("quick"), "merge": "keyed"})
+    with daemon.connect() as connection:
+        connection.request("POST", "/batch", {"Content-Length": str(len(body))}, body[:-1])
+        time.sleep(0.3)
+        connection.send(body[-1:])
+        assert connection.receive().status == 200
+    line = line_of(path)
+    assert line["readUs"] >= 290000 and line["workUs"] < line["readUs"]
+    daemon.wait_log(r"slow request: POST /batch: 200 in [0-9.]+ ms, of which the client took "
+                    r"[0-9.]+ ms to send the request")
+
+
+@pytest.mark.parametrize("accept", [{}, NDJSON], ids=["whole", "stream"])
+def test_a_client_that_takes_slowly(slow, gated, accept):
+    """Nor for this; a stream's upstream has to wait for it, and that is the client's time too."""
+    daemon, path = slow
+    gated.add("big", BIG)
+    connection = slow_client(daemon)
+    members = {} if accept else {"merge": "keyed"}
+    connection.request("POST", "/batch", accept, harness.compact(
+        {"requests": gated.requests("big"), "timeout": "60s", **members}))
+    connection.take_until(b"\r\n\r\n")
+    time.sleep(1)
+    while b"summary" not in connection.buffer[-400:] and not connection.buffer.endswith(b'"}'):
+        assert connection.more()
+    connection.sock.close()
+    line = line_of(path)
+    assert line["end"] == "complete"
+    assert line["durationUs"] - line["readUs"] - line["workUs"] >= 900000 > line["workUs"]
+    daemon.wait_log(r"slow request: POST /batch: 200 in [0-9.]+ ms, of which the client took "
+                    r"[0-9.]+ ms to take the reply")
+
+
+def test_a_slow_call_inside_an_endpoint_in_place(slow, gated):
+    """Is named behind the part that the client knows."""
+    daemon, path = slow
+    gated.add("held", held=True)
+    timer = threading.Timer(0.2, gated.release, ["held"])
+    timer.start()
+    assert daemon.get("/outer").status == 200
+    timer.join()
+    line = line_of(path)
+    assert (line["slowest"], line["upstream"]) == ("part/call", "gated")
+    assert line["workUs"] >= 190000
+    daemon.wait_log(r'slow request: .*, the slowest call "part/call" to gated in ')
+
+
+def test_a_slow_item_of_a_foreach(slow, gated):
+    """Is the part itself."""
+    daemon, path = slow
+    gated.add("list", b"[1]")
+    gated.add("held", held=True)
+    timer = threading.Timer(0.2, gated.release, ["held"])
+    timer.start()
+    requests = gated.requests("list") + [
+        {"id": "each", "upstream": "gated", "url": "/held",
+         "foreach": {"from": "$responses.list.body#", "as": "item", "max": 5}}]
+    reply = daemon.batch(requests, merge="keyed")
+    assert reply.status == 200, reply
+    timer.join()
+    assert line_of(path)["slowest"] == "each"

@@ -27,7 +27,8 @@ endpoints:
 """
 TO_FILE = PLAIN + "accessLog: { to: '$FILE'MORE }\n"
 NAMES = ["time", "requestId", "client", "method", "target", "endpoint", "status", "end", "bytes",
-         "durationUs", "parts", "ok", "failed", "slowest", "upstream", "slowestMs", "traceId"]
+         "durationUs", "readUs", "workUs", "parts", "ok", "failed", "slowest", "upstream",
+         "slowestMs", "traceId"]
 
 
 def lines_of(path, count):
@@ -59,7 +60,9 @@ def test_a_line_says_what_happened(logged, recorder):
     assert list(line) == NAMES
     moment = datetime.datetime.fromisoformat(line.pop("time").replace("Z", "+00:00"))
     assert abs((datetime.datetime.now(datetime.timezone.utc) - moment).total_seconds()) < 60
-    assert line.pop("durationUs") >= line["slowestMs"] * 1000 > 0
+    work = line.pop("workUs")
+    assert line.pop("durationUs") >= line.pop("readUs") + work
+    assert work >= line["slowestMs"] * 1000 > 0
     assert line.pop("slowest") in ("a", "b") and line.pop("slowestMs")
     assert line == {"requestId": "abc-1", "client": "127.0.0.1", "method": "GET",
                     "target": "/two/7", "endpoint": "/two/{n}", "status": 200, "end": "complete",

@@ -21,6 +21,8 @@ static struct access_record sample(void)
     struct access_record record = {
         .started = 1500,
         .duration = 4278,
+        .read = 78,
+        .work = 4000,
         .bytes = 1473,
         .slowest = 2704,
         .status = 200,
@@ -64,14 +66,16 @@ static void writes_json(void **state)
         "{\"time\":\"2023-11-14T22:13:20.001500Z\",\"requestId\":\"abc-1\","
         "\"client\":\"192.0.2.1\",\"method\":\"GET\",\"target\":\"/posts/7/page\","
         "\"endpoint\":\"/posts/{id}/page\",\"status\":200,\"end\":\"complete\",\"bytes\":1473,"
-        "\"durationUs\":4278,\"parts\":3,\"ok\":2,\"failed\":1,\"slowest\":\"comments\","
+        "\"durationUs\":4278,\"readUs\":78,\"workUs\":4000,\"parts\":3,\"ok\":2,\"failed\":1,"
+        "\"slowest\":\"comments\","
         "\"upstream\":\"shop\",\"slowestMs\":2.704,"
         "\"traceId\":\"4bf90000000000000000000000000000\"}\n");
     record = (struct access_record){.status = 400, .end = END_CLIENT, .client = CLIENT_UNIX};
     expect_line("json", &record,
                 "{\"time\":\"2023-11-14T22:13:20.000000Z\",\"requestId\":null,"
                 "\"client\":\"unix\",\"method\":null,\"target\":null,\"endpoint\":null,"
-                "\"status\":400,\"end\":\"client\",\"bytes\":0,\"durationUs\":0,\"parts\":0,\"ok\":"
+                "\"status\":400,\"end\":\"client\",\"bytes\":0,\"durationUs\":0,\"readUs\":0,"
+                "\"workUs\":0,\"parts\":0,\"ok\":"
                 "0,\"failed\":0,"
                 "\"slowest\":null,\"upstream\":null,\"slowestMs\":null,\"traceId\":null}\n");
 }
