@@ -21,7 +21,8 @@ struct account {
 /* The first line was read. `config` must outlive it. */
 void account_begin(struct account *account, const struct connection *connection,
                    const struct config *config);
-/* Whose request it is; `path` as observe_endpoint() takes it, NULL: it is answered already. */
+/* Whose request it is, if it came with the right method or not; `path` as observe_endpoint()
+ * takes it, NULL: nothing is served there. */
 void account_owner(struct account *account, size_t slot, const char *path);
 void account_limit(const struct account *account, enum tally_limit limit);
 /* The request is complete. */

@@ -258,9 +258,9 @@ static struct answer *answer_head(struct exchange *exchange, const struct verdic
         return answer_problem(413, "the request's body is larger than allowed");
     }
     struct answer *answer = api_answer_head(exchange->config, exchange->inbound, &slot);
-    const struct endpoint *endpoint = exchange->inbound->route.endpoint;
-    const char *path = endpoint ? endpoint->path : "/batch";
-    account_owner(&exchange->account, slot, answer ? NULL : path);
+    const struct endpoint *endpoint = exchange->inbound->route.any;
+    const char *path = slot == SLOT_BATCH ? "/batch" : endpoint ? endpoint->path : NULL;
+    account_owner(&exchange->account, slot, path);
     return answer;
 }
 
