@@ -188,7 +188,7 @@ static void say(struct access_log *log, const struct access_record *record, bool
         log_event(LOG_LEVEL_WARNING, &fields, "%s", sentence);
         return;
     }
-    access_client_write(record, client);
+    access_address_write(record->client, record->address, client);
     log_add_text(&fields, "CLIENT", client);
     log_add_number(&fields, "BYTES", record->bytes);
     int rc = log->journal

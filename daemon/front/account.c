@@ -102,7 +102,8 @@ static enum access_end end_of(const struct account *account, const struct connec
 }
 
 void account_end(struct account *account, struct connection *connection,
-                 const struct inbound *inbound, enum MHD_RequestTerminationCode reason)
+                 const struct inbound *inbound, uint64_t received,
+                 enum MHD_RequestTerminationCode reason)
 {
     struct library_reply reply = {.status = 0};
     if (!account->counted) {
@@ -112,7 +113,8 @@ void account_end(struct account *account, struct connection *connection,
             observe_reply(account->observed, reply.status, reply.bytes);
     }
     if (account->observed)
-        observe_end(account->observed, inbound, end_of(account, connection, reply.status, reason));
+        observe_end(account->observed, inbound, received,
+                    end_of(account, connection, reply.status, reason));
     account->observed = NULL;
 }
 
@@ -128,6 +130,6 @@ void account_unread(struct connection *connection)
     front->begun++;
     account_begin(&account, connection, front->config);
     account_reply(&account, reply.status, reply.bytes);
-    account_end(&account, connection, NULL, MHD_REQUEST_TERMINATED_WITH_ERROR);
+    account_end(&account, connection, NULL, 0, MHD_REQUEST_TERMINATED_WITH_ERROR);
     front->ended++;
 }

@@ -35,9 +35,11 @@ void account_stream(struct account *account, const struct stream *stream);
 /* The request's id as it is now, and later at the same place; NULL: nobody watches. */
 const char *account_request_id(const struct account *account);
 
-/* The exchange is over, whether it had a reply or not; `reason` is libmicrohttpd's. */
+/* The exchange is over, whether it had a reply or not. `received` bytes of the request's body
+ * were read; `reason` is libmicrohttpd's. */
 void account_end(struct account *account, struct connection *connection,
-                 const struct inbound *inbound, enum MHD_RequestTerminationCode reason);
+                 const struct inbound *inbound, uint64_t received,
+                 enum MHD_RequestTerminationCode reason);
 
 /* A connection closes between two exchanges. If that is because libmicrohttpd could not read
  * even the first line of a request, and has answered it, that is a request all the same. */

@@ -66,7 +66,7 @@ static void exchange_free(struct exchange *exchange, enum MHD_RequestTermination
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);
-    account_end(&exchange->account, connection, exchange->inbound, reason);
+    account_end(&exchange->account, connection, exchange->inbound, exchange->received, reason);
     connection->exchange = NULL;
     connection->request_id = NULL;
     answer_free(exchange->answer);
@@ -179,6 +179,7 @@ static struct verdict judge(struct exchange *exchange, const char *version, size
     };
     target_take_apart(exchange->arena, inbound->target, &head.authority, &head.target);
     set_target(inbound, head.target);
+    inbound->authority = head.authority;
     if (inbound->headers.count > INTAKE_FIELDS_MAX)
         return (struct verdict){
             431, "the request has more than " NUMBER(INTAKE_FIELDS_MAX) " fields", true};
@@ -276,7 +277,7 @@ static enum MHD_Result take_head(struct exchange *exchange, const char *method, 
     exchange->head_memory = gathering.size + records * FIELD_RECORD;
     struct verdict verdict = judge(exchange, version, gathering.size, &framing);
     if (exchange->account.observed)
-        observe_head(exchange->account.observed, exchange->inbound, exchange->arena);
+        observe_head(exchange->account.observed, exchange->inbound, version, exchange->arena);
     bool too_large = framing.length > exchange->config->limits.request_body;
     if (too_large && !framing.expects_continue)
         return refuse_body(exchange);
@@ -295,9 +296,9 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
 {
     size_t len = *size;
     *size = 0;
+    exchange->received += len;
     if (exchange->refused)
         return MHD_YES;
-    exchange->received += len;
     if (exchange->received > exchange->config->limits.request_body)
         return refuse_body(exchange);
     if (exchange->answer)

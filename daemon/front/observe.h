@@ -20,9 +20,10 @@ struct outlets {        /* of one thread */
 
 /* The request's first line was read. `config` must outlive it. */
 struct observed *observe_begin(const struct connection *connection, const struct config *config);
-/* The head was read: fills what of `inbound` is for those who watch. `arena` is that of
- * `inbound`. */
-void observe_head(struct observed *observed, struct inbound *inbound, struct arena *arena);
+/* The head was read: fills what of `inbound` is for those who watch. `version` is "HTTP/1.1",
+ * `arena` that of `inbound`. */
+void observe_head(struct observed *observed, struct inbound *inbound, const char *version,
+                  struct arena *arena);
 /* Who serves it: an endpoint's path, or "/batch"; lives as long as the configuration. */
 void observe_endpoint(struct observed *observed, const char *path);
 /* All of it was read, and the work begins. */
@@ -38,7 +39,8 @@ void observe_stream(struct observed *observed, uint64_t bytes, usec_t held);
 const char *observe_request_id(const struct observed *observed);
 
 /* It is over. `inbound` is looked at only if its head was never read; NULL: nor was its first
- * line. Frees it. */
-void observe_end(struct observed *observed, const struct inbound *inbound, enum access_end end);
+ * line. `received` bytes of its body were read. Frees it. */
+void observe_end(struct observed *observed, const struct inbound *inbound, uint64_t received,
+                 enum access_end end);
 
 #endif

@@ -26,9 +26,10 @@ endpoints:
       - { id: b, upstream: it, url: /b, optional: true }
 """
 TO_FILE = PLAIN + "accessLog: { to: '$FILE'MORE }\n"
-NAMES = ["time", "requestId", "client", "method", "target", "endpoint", "status", "end", "bytes",
-         "durationUs", "readUs", "workUs", "parts", "ok", "failed", "slowest", "upstream",
-         "slowestMs", "traceId"]
+NAMES = ["time", "requestId", "client", "method", "target", "protocol", "host", "userAgent",
+         "referer", "received", "endpoint", "status", "end", "bytes", "durationUs", "readUs",
+         "workUs", "parts", "ok", "failed", "slowest", "upstream", "upstreamStatus", "slowestMs",
+         "traceId"]
 
 
 def lines_of(path, count):
@@ -54,7 +55,9 @@ def test_a_line_says_what_happened(logged, recorder):
     """All of it, as JSON with the members in their order."""
     upstream = recorder(lambda target, head, body: (500 if target == "/b" else 200, {}, {"x": 1}))
     daemon, path = logged(upstream)
-    reply = daemon.get("/two/7?secret=1", {"X-Request-Id": "abc-1"})
+    reply = daemon.fetch("GET", "/two/7?secret=1", {
+        "X-Request-Id": "abc-1", "Host": "shop.test:81", "User-Agent": "it/1 (x)",
+        "Referer": "http://a/b?secret=2"}, b"12345")
     assert reply.header("X-Request-Id") == "abc-1"
     line = json.loads(lines_of(path, 1)[0])
     assert list(line) == NAMES
@@ -63,9 +66,11 @@ def test_a_line_says_what_happened(logged, recorder):
     work = line.pop("workUs")
     assert line.pop("durationUs") >= line.pop("readUs") + work
     assert work >= line["slowestMs"] * 1000 > 0
-    assert line.pop("slowest") in ("a", "b") and line.pop("slowestMs")
+    assert line.pop("slowestMs")
+    assert (line.pop("slowest"), line.pop("upstreamStatus")) in (("a", 200), ("b", 500))
     assert line == {"requestId": "abc-1", "client": "127.0.0.1", "method": "GET",
-                    "target": "/two/7", "endpoint": "/two/{n}", "status": 200, "end": "complete",
+                    "target": "/two/7", "protocol": "HTTP/1.1", "host": "shop.test:81",
+                    "userAgent": "it/1 (x)", "referer": "http://a/b", "received": 5, "endpoint": "/two/{n}", "status": 200, "end": "complete",
                     "bytes": len(reply.body), "parts": 2, "ok": 1, "failed": 1, "upstream": "it",
                     "traceId": None}
 
@@ -96,6 +101,7 @@ def test_all_kinds_of_ends(logged, recorder):
     assert [line["bytes"] for line in found] == [bodies[number] for number in range(len(cases))]
     assert {line["end"] for line in found} == {"complete"}
     assert found[0]["target"] == "/nowhere?x=1" and found[0]["endpoint"] is None
+    assert found[1]["endpoint"] == "/batch"
     assert found[2]["endpoint"] == "/batch" and found[2]["parts"] == 0
     assert found[6]["parts"] == 1 and found[6]["slowest"] == "x"
     assert len({line["requestId"] for line in found}) == len(cases)
@@ -255,6 +261,38 @@ def test_a_format_of_ones_own(logged, recorder):
     daemon.get("/two/1")
     assert lines_of(path, 2) == [
         '127.0.0.1 "GET /nowhere/\\x22x\\x5Cy" 400 100%', '127.0.0.1 "GET /two/1" 200 100%']
+
+
+def test_any_field_of_the_request(logged, recorder):
+    """Bounded, cut between characters, and with nothing in it that a reader could take for more."""
+    daemon, path = logged(
+        recorder(), "format: '%{header:X-Who} \"%{header:Accept-Language}\" %{header:None} %{status}'")
+    daemon.get("/nowhere", {"x-who": "a 200 b", "Accept-Language": 'de, "en'})
+    daemon.get("/nowhere", {"X-Who": "x" * 255 + "\xc3\xa9", "Accept-Language": "y" * 4000})
+    first, second = lines_of(path, 2)
+    assert first == 'a\\x20200\\x20b "de, \\x22en" - 404'
+    assert second == f'{"x" * 255} "{"y" * 256}" - 404'
+
+
+def test_large_fields_leave_room_for_the_rest(logged, recorder):
+    """Whatever a client sends, who served it is in the line, and the line is JSON."""
+    daemon, path = logged(recorder(), "query: true")
+    long = "\xe2\x82\xac" * 1000
+    daemon.get("/two/" + "n" * 700, {
+        "X-Request-Id": "i" * 128, "User-Agent": long, "Referer": long,
+        "Host": "h" * 300, "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"})
+    line = json.loads(lines_of(path, 1)[0])
+    assert (line["endpoint"], line["upstream"], line["status"]) == ("/two/{n}", "it", 200)
+    assert line["userAgent"] == line["referer"] == "\u20ac" * 85
+    assert (len(line["host"]), len(line["target"])) == (128, 512)
+
+
+def test_a_wrong_method_names_its_endpoint(logged, recorder):
+    """405 and OPTIONS are the endpoint's, though it runs nothing for them."""
+    daemon, path = logged(recorder())
+    assert daemon.fetch("PUT", "/two/1").status == 405
+    assert daemon.fetch("OPTIONS", "/two/1").status == 204
+    assert {json.loads(line)["endpoint"] for line in lines_of(path, 2)} == {"/two/{n}"}
 
 
 def test_samples_and_slow_requests(gatherd, gated, tmp_path):
@@ -429,6 +467,7 @@ def test_log_levels_change_at_run_time(gatherd, recorder, tmp_path):
     ("accessLog: { to: relative.log }", "absolute path"),
     ("accessLog: { format: plain }", "must be \"json\" or have a field"),
     ("accessLog: { format: '%{statuss}' }", "did you mean %{status}?"),
+    ("accessLog: { format: '%{header:a b}' }", "not the name of a header field"),
     ("accessLog: { sample: 2 }", "must be a number from 0 to 1"),
     ("accessLog: { sample: 0.0000000001 }", "must be a number from 0 to 1"),
     ("accessLog: { sample: -1 }", "must be a number from 0 to 1"),
