@@ -168,8 +168,6 @@ size_t field_value_length(const char *name, const char *value)
 {
     static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Expect"};
     size_t len = strlen(value);
-    if (len == 0 || (value[len - 1] != ' ' && value[len - 1] != '\t'))
-        return len;
     for (size_t i = 0; i < sizeof framing / sizeof *framing; i++)
         if (strcasecmp(name, framing[i]) == 0)
             return len;

@@ -146,10 +146,13 @@ static enum MHD_Result gather_field(void *cls, enum MHD_ValueKind kind, const ch
     struct exchange *exchange = gathering->exchange;
     struct arena *arena = exchange->arena;
     const char *text = value ? value : "";
-    gathering->size += strlen(name) + strlen(text) + strlen(": \r\n");
+    size_t len = strlen(text);
+    gathering->size += strlen(name) + len + strlen(": \r\n");
+    if (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t'))
+        len = field_value_length(name, text);
     wishes_note(&exchange->wishes, name);
     header_add(arena, &exchange->inbound->headers, arena_string(arena, name),
-               arena_copy(arena, text, field_value_length(name, text)));
+               arena_copy(arena, text, len));
     return MHD_YES;
 }
 

@@ -18,7 +18,10 @@
 enum { METHOD_MAX = 32, PROTOCOL_MAX = 16, ID_MAX = 128 };
 
 struct observed {
-    struct observer observer; /* first */
+    char request_id[ID_MAX + 1];
+    char part[2 * ACCESS_NAME_MAX + 1], upstream[ACCESS_NAME_MAX]; /* of the slowest call */
+    size_t part_len, upstream_len; /* first of what is cleared; see new_observed() */
+    struct observer observer;
     const struct front *front;
     const struct config *config;
     struct trace_context trace; /* its parent is our span */
@@ -26,13 +29,10 @@ struct observed {
     usec_t complete, decided;   /* when the request was, and the reply; 0: not */
     usec_t held;                /* in between: how long the client held up a stream */
     bool head_seen;
-    bool spans;                /* they are wanted */
-    char *state;               /* of `trace` */
-    enum outcome_code failure; /* what decided that there is no full reply; or OUTCOME_NONE */
-    const char *endpoint;      /* NULL: none */
-    char request_id[ID_MAX + 1];
-    char part[2 * ACCESS_NAME_MAX], upstream[ACCESS_NAME_MAX]; /* of the slowest call */
-    size_t part_len, upstream_len;
+    bool spans;                  /* they are wanted */
+    char *state;                 /* of `trace` */
+    enum outcome_code failure;   /* what decided that there is no full reply; or OUTCOME_NONE */
+    const char *endpoint;        /* NULL: none */
     struct access_record record; /* last: its end is rarely touched */
 };
 
@@ -113,9 +113,19 @@ static void make_request_id(struct observed *observed)
     span_id_write(random_next(random), observed->request_id + SPAN_ID_TEXT);
 }
 
+/* The texts at both ends are not cleared: that would cost more than all the rest. */
+static struct observed *new_observed(void)
+{
+    struct observed *observed = mem_resize(NULL, 1, sizeof *observed);
+    size_t begin = offsetof(struct observed, part_len);
+    size_t end = offsetof(struct observed, record) + offsetof(struct access_record, bytes_of_texts);
+    memset((char *)observed + begin, 0, end - begin);
+    return observed;
+}
+
 struct observed *observe_begin(const struct connection *connection, const struct config *config)
 {
-    struct observed *observed = mem_new(sizeof *observed);
+    struct observed *observed = new_observed();
     observed->observer = (struct observer){.call_ended = call_ended, .job_ended = job_ended};
     observed->front = connection->front;
     observed->config = config;
