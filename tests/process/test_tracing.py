@@ -359,6 +359,7 @@ def test_http2_carries_it_too(gatherd, tmp_path, collector):
                             headers={"traceparent": GIVEN, "tracestate": "a=1"}).json()["x"]
         _, (call,) = by_kind(collector.wait(2))
         assert told == {"parent": f"00-{TRACE}-{call['id']}-01", "state": "a=1"}
+        assert call["attributes"]["network.protocol.version"] == "2" and call["state"] == "a=1"
     finally:
         server.stop()
 
