@@ -17,6 +17,7 @@
 #include "front/admin_server.h"
 #include "front/api.h"
 #include "front/server.h"
+#include "heartbeat.h"
 #include "sys/process.h"
 
 #define PAGE_MAX ((size_t)256 * 1024 * 1024)
@@ -24,6 +25,7 @@
 struct admin {
     struct admin_server *server;
     const struct crew *crew;
+    const struct heartbeat *heartbeat;
     const struct config *config;
     enum admin_state state;
     uint64_t started, configured, generation;
@@ -54,26 +56,56 @@ static const struct tally **gather_tallies(const struct crew *crew)
     return tallies;
 }
 
-static struct metrics_worker *gather_workers(const struct crew *crew)
+static struct metrics_worker *gather_workers(const struct admin *admin, usec_t now)
 {
+    const struct crew *crew = admin->crew;
     struct metrics_worker *workers = mem_new(crew->count * sizeof *workers);
     for (size_t i = 0; i < crew->count; i++) {
-        workers[i].connections = atomic_load(&crew->seats[i].connections);
-        workers[i].mailbox_full = mailbox_refusals(crew->seats[i].mailbox);
+        const struct seat *seat = &crew->seats[i];
+        workers[i].connections = atomic_load(&seat->connections);
+        workers[i].silent = heartbeat_silence(admin->heartbeat, i, now);
+        workers[i].mailbox_messages = mailbox_waiting(seat->mailbox);
+        workers[i].mailbox_full = mailbox_refusals(seat->mailbox);
+        struct process_thread use;
+        workers[i].scheduled = process_look_at_thread(atomic_load(&seat->thread), &use);
+        if (workers[i].scheduled) {
+            workers[i].cpu = use.cpu;
+            workers[i].run_delay = use.run_delay;
+        }
+        workers[i].busy = loop_account_busy(&seat->tally->loop, now, &workers[i].turn);
     }
     return workers;
 }
 
-static const char *missing_upstream(const struct admin *admin, const struct tally *const *tallies)
+static const char *missing_upstream(const struct admin *admin, const struct tally *const *tallies,
+                                    usec_t now)
 {
     const struct config *config = admin->config;
     const struct upstream *upstreams = config->upstreams.items;
-    usec_t now = clock_now();
     for (size_t i = 0; i < config->upstreams.count; i++)
         if (upstreams[i].required && tally_is_missed(tallies, admin->crew->count, upstreams[i].slot,
                                                      now, config->unready_after))
             return upstreams[i].name;
     return NULL;
+}
+
+/* Ready, or writes why not. */
+static bool is_ready(const struct admin *admin, const struct tally *const *tallies, usec_t now,
+                     struct buffer *out)
+{
+    size_t silent;
+    if (admin->state != ADMIN_SERVING) {
+        buffer_string(out, admin->state == ADMIN_STARTING ? "starting\n" : "draining\n");
+        return false;
+    }
+    if (heartbeat_is_silent(admin->heartbeat, now, &silent)) {
+        buffer_printf(out, "worker %zu does not answer\n", silent);
+        return false;
+    }
+    const char *missing = missing_upstream(admin, tallies, now);
+    if (missing)
+        buffer_printf(out, "upstream %s cannot be reached\n", missing);
+    return !missing;
 }
 
 static struct metrics_process gather_process(const struct admin *admin)
@@ -94,11 +126,14 @@ typedef void writer_fn(const struct metrics_source *source, struct buffer *out);
 static void write_figures(const struct admin *admin, writer_fn *write, struct buffer *out)
 {
     const struct tally **tallies scope_free = gather_tallies(admin->crew);
-    struct metrics_worker *workers scope_free = gather_workers(admin->crew);
+    usec_t now = clock_now();
+    struct metrics_worker *workers scope_free = gather_workers(admin, now);
+    scope_buffer struct buffer reason;
+    buffer_init(&reason, PAGE_MAX);
     const struct metrics_source source = {
         .config = admin->config,
-        .now = clock_now(),
-        .ready = admin->state == ADMIN_SERVING && !missing_upstream(admin, tallies),
+        .now = now,
+        .ready = is_ready(admin, tallies, now, &reason),
         .tallies = tallies,
         .workers = workers,
         .count = admin->crew->count,
@@ -133,16 +168,10 @@ static struct answer *page(unsigned status, const char *media, struct buffer *bo
 static unsigned write_readiness(const struct admin *admin, struct buffer *out)
 {
     const struct tally **tallies scope_free = gather_tallies(admin->crew);
-    if (admin->state != ADMIN_SERVING) {
-        buffer_string(out, admin->state == ADMIN_STARTING ? "starting\n" : "draining\n");
+    if (!is_ready(admin, tallies, clock_now(), out))
         return 503;
-    }
-    const char *missing = missing_upstream(admin, tallies);
-    if (missing)
-        buffer_printf(out, "upstream %s cannot be reached\n", missing);
-    else
-        buffer_string(out, "ready\n");
-    return missing ? 503 : 200;
+    buffer_string(out, "ready\n");
+    return 200;
 }
 
 static struct answer *answer_page(const struct admin *admin, const char *path)
@@ -216,11 +245,13 @@ struct admin *admin_free(struct admin *admin)
     return NULL;
 }
 
-void admin_watch(struct admin *admin, const struct crew *crew, const struct config *config)
+void admin_watch(struct admin *admin, const struct crew *crew, const struct heartbeat *heartbeat,
+                 const struct config *config)
 {
     if (!admin)
         return;
     admin->crew = crew;
+    admin->heartbeat = heartbeat;
     admin->config = config;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The composition root. The main thread serves nobody but who looks at the admin pages: it
- * waits for signals, and for the moment to tell the service manager that all workers are
- * alive.
+ * waits for signals, and for the moment to ask all workers whether they live and to tell the
+ * service manager.
  *
  * Workers and resolver threads are detached; two latches count them, because
  * the order of the end matters: workers first, then the resolver, whose
@@ -34,11 +34,11 @@
 #include "sys/signals.h"
 #include "worker.h"
 
-#define OVERRUN      (5 * USEC_PER_SEC) /* what ending may take beyond the drain time */
-#define START_WAIT   (10 * USEC_PER_SEC)
-#define STATUS_EVERY (3 * USEC_PER_SEC)
-#define STOP_POLL    (20 * USEC_PER_MSEC)
-#define RELOAD_WAIT  (2 * USEC_PER_SEC)
+#define OVERRUN     (5 * USEC_PER_SEC) /* what ending may take beyond the drain time */
+#define START_WAIT  (10 * USEC_PER_SEC)
+#define BEAT_EVERY  (3 * USEC_PER_SEC)
+#define STOP_POLL   (20 * USEC_PER_MSEC)
+#define RELOAD_WAIT (2 * USEC_PER_SEC)
 
 struct daemon {
     const char *file;
@@ -166,7 +166,7 @@ static int open_admin(struct daemon *daemon)
         log_error("cannot serve the admin pages: %s", strerror(-rc));
         return rc;
     }
-    admin_watch(daemon->admin, &daemon->crew, daemon->config);
+    admin_watch(daemon->admin, &daemon->crew, &daemon->heartbeat, daemon->config);
     for (size_t i = 0; i < daemon->admin_listeners.count; i++)
         log_info("admin pages on %s", daemon->admin_listeners.items[i].name);
     return 0;
@@ -258,7 +258,7 @@ static void start_workers(struct daemon *daemon)
     admin_enter(daemon->admin, ADMIN_SERVING);
     log_event(LOG_LEVEL_INFO, &fields, "ready: %zu workers", daemon->crew.count);
     notify_ready();
-    heartbeat_start(&daemon->heartbeat, &daemon->crew, daemon->workers, STATUS_EVERY);
+    heartbeat_start(&daemon->heartbeat, &daemon->crew, daemon->workers, BEAT_EVERY);
 }
 
 /* ---- while it runs ---- */

@@ -76,41 +76,65 @@ static uint64_t requests_of(const struct tally *tally)
 static uint64_t worker_figure(const struct metrics_source *source, size_t index, enum metric metric)
 {
     const struct tally *tally = source->tallies[index];
-    usec_t turn;
-    uint64_t ended, busy = loop_account_busy(&tally->loop, source->now, &turn);
+    const struct metrics_worker *worker = &source->workers[index];
+    uint64_t ended;
     switch (metric) {
     case METRIC_WORKER_REQUESTS:
         return requests_of(tally);
     case METRIC_WORKER_CONNECTIONS:
-        return source->workers[index].connections;
+        return worker->connections;
     case METRIC_WORKER_ACCEPTED:
         return tally_read(&tally->accepted);
     case METRIC_WORKER_FANOUTS:
         ended = tally_read(&tally->fanouts_ended);
         return tally_read(&tally->fanouts_begun) - ended;
     case METRIC_WORKER_BUSY:
-        return busy;
+        return worker->busy;
     case METRIC_WORKER_TURN:
-        return turn;
+        return worker->turn;
+    case METRIC_WORKER_SILENT:
+        return worker->silent;
+    case METRIC_WORKER_CPU:
+        return worker->cpu;
+    case METRIC_WORKER_RUN_DELAY:
+        return worker->run_delay;
+    case METRIC_WORKER_MESSAGES:
+        return worker->mailbox_messages;
     case METRIC_WORKER_MAILBOX:
-        return source->workers[index].mailbox_full;
+        return worker->mailbox_full;
     default:
         return tally_read(&tally->turns);
     }
 }
 
+static bool is_known(const struct metrics_worker *worker, enum metric metric)
+{
+    return worker->scheduled || (metric != METRIC_WORKER_CPU && metric != METRIC_WORKER_RUN_DELAY);
+}
+
+static void put_worker(const struct metrics_source *source, size_t index, enum metric metric,
+                       struct buffer *out)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%zu", index);
+    uint64_t value = worker_figure(source, index, metric);
+    if (metric >= METRIC_WORKER_BUSY && metric <= METRIC_WORKER_RUN_DELAY)
+        metrics_put_seconds(out, metric, METRIC_LABEL("worker", number), value);
+    else
+        metrics_put(out, metric, METRIC_LABEL("worker", number), value);
+}
+
 static void write_workers(const struct metrics_source *source, struct buffer *out)
 {
     for (unsigned metric = METRIC_WORKER_REQUESTS; metric <= METRIC_WORKER_TURNS; metric++) {
-        metrics_begin(out, metric);
+        bool begun = false;
         for (size_t i = 0; i < source->count; i++) {
-            char number[24];
-            snprintf(number, sizeof number, "%zu", i);
-            uint64_t value = worker_figure(source, i, metric);
-            if (metric == METRIC_WORKER_BUSY || metric == METRIC_WORKER_TURN)
-                metrics_put_seconds(out, metric, METRIC_LABEL("worker", number), value);
-            else
-                metrics_put(out, metric, METRIC_LABEL("worker", number), value);
+            if (!is_known(&source->workers[i], metric))
+                continue;
+            if (!begun)
+                metrics_begin(out, metric);
+            begun = true;
+            put_worker(source, i, metric, out);
         }
     }
 }

@@ -1,6 +1,7 @@
 /*
  * What one worker counts. Every figure has one writer, the worker, and is read by whoever
- * reports: relaxed loads and stores, no lock, and nothing of two workers in one cache line.
+ * reports: no lock, and nothing of two workers in one cache line. Who reads a figure sees in
+ * what it reads after that at least all that was counted before: what ended, then what began.
  * Parts per upstream and endpoint are found by the slot (core/slots.h) that the
  * configuration's snapshot holds; they are made before a snapshot comes to the worker.
  */
@@ -63,12 +64,12 @@ struct tally {
 static inline void tally_add(_Atomic(uint64_t) *figure, uint64_t more)
 {
     uint64_t now = atomic_load_explicit(figure, memory_order_relaxed) + more;
-    atomic_store_explicit(figure, now, memory_order_relaxed);
+    atomic_store_explicit(figure, now, memory_order_release);
 }
 
 static inline uint64_t tally_read(const _Atomic(uint64_t) *figure)
 {
-    return atomic_load_explicit(figure, memory_order_relaxed);
+    return atomic_load_explicit(figure, memory_order_acquire);
 }
 
 /* Its part of `tally`; both may be NULL: no tally gives NULL, no upstream an absolute URL's. */
