@@ -7,13 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access_log.h"
 #include "back/curl_global.h"
+#include "back/span_export.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config_print.h"
 #include "core/explain.h"
 #include "core/metrics.h"
 #include "core/metrics_text.h"
+#include "core/reach.h"
 #include "front/admin_server.h"
 #include "front/api.h"
 #include "front/server.h"
@@ -29,7 +32,7 @@ struct admin {
     const struct config *config;
     enum admin_state state;
     uint64_t started, configured, generation;
-    bool reload_failed;
+    bool reload_failed, restart_needed;
 };
 
 static const char index_page[] =
@@ -83,8 +86,9 @@ static const char *missing_upstream(const struct admin *admin, const struct tall
     const struct config *config = admin->config;
     const struct upstream *upstreams = config->upstreams.items;
     for (size_t i = 0; i < config->upstreams.count; i++)
-        if (upstreams[i].required && tally_is_missed(tallies, admin->crew->count, upstreams[i].slot,
-                                                     now, config->unready_after))
+        if (upstreams[i].required &&
+            reach_is_missed_lately(tallies, admin->crew->count, upstreams[i].slot, now,
+                                   config->unready_after))
             return upstreams[i].name;
     return NULL;
 }
@@ -141,6 +145,9 @@ static void write_figures(const struct admin *admin, writer_fn *write, struct bu
         .generation = admin->generation,
         .configured = admin->configured,
         .reload_failed = admin->reload_failed,
+        .restart_needed = admin->restart_needed,
+        .lines_dropped = access_log_dropped(admin->crew->access_log),
+        .spans_dropped = span_export_dropped(admin->crew->span_export),
         .version = GATHERD_VERSION,
         .libmicrohttpd = server_library_version(),
         .libcurl = curl_global_version(),
@@ -261,7 +268,7 @@ void admin_enter(struct admin *admin, enum admin_state state)
         admin->state = state;
 }
 
-void admin_reloaded(struct admin *admin, const struct config *config)
+void admin_reloaded(struct admin *admin, const struct config *config, bool restart_needed)
 {
     if (!admin)
         return;
@@ -269,6 +276,7 @@ void admin_reloaded(struct admin *admin, const struct config *config)
     if (!config)
         return;
     admin->config = config;
+    admin->restart_needed = restart_needed;
     admin->configured = process_wall_clock();
     admin->generation++;
 }

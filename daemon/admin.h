@@ -23,8 +23,9 @@ struct admin *admin_free(struct admin *admin); /* NULL is fine */
 void admin_watch(struct admin *admin, const struct crew *crew, const struct heartbeat *heartbeat,
                  const struct config *config);
 void admin_enter(struct admin *admin, enum admin_state state);
-/* After a reload: what is in force now (borrowed), or NULL when it failed. */
-void admin_reloaded(struct admin *admin, const struct config *config);
+/* After a reload: what is in force now (borrowed), or NULL when it failed; whether some of it
+ * waits for a restart. */
+void admin_reloaded(struct admin *admin, const struct config *config, bool restart_needed);
 
 /* After every turn of the loop. The moment to come back at the latest. */
 usec_t admin_turn(struct admin *admin);

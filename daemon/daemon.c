@@ -42,7 +42,8 @@
 
 struct daemon {
     const char *file;
-    struct config *config; /* in force */
+    struct config *config;  /* in force */
+    struct config *started; /* what only a restart changes is as it says */
     struct arena *arena;
     struct listeners listeners, admin_listeners;
     struct loop *loop; /* of the main thread */
@@ -291,7 +292,7 @@ static void apply_outlets(struct daemon *daemon, struct config *config)
 }
 
 /* Returns once every worker has it, so that the log line afterwards tells the truth. */
-static void apply_config(struct daemon *daemon, struct config *config)
+static void apply_config(struct daemon *daemon, struct config *config, bool restart_needed)
 {
     struct latch *taken = latch_new();
     apply_outlets(daemon, config);
@@ -305,7 +306,7 @@ static void apply_config(struct daemon *daemon, struct config *config)
     config_set_limits(config);
     resolver_reload(daemon->crew.resolver, &config->resolver);
     apply_log_level(config);
-    admin_reloaded(daemon->admin, config);
+    admin_reloaded(daemon->admin, config, restart_needed);
     config_unref(daemon->config);
     daemon->config = config;
 }
@@ -320,13 +321,13 @@ static void reload(struct daemon *daemon)
     struct config *config = load_config(daemon->file, daemon->config, &faults);
     if (!config) {
         report_broken(daemon, &faults);
-        admin_reloaded(daemon->admin, NULL);
+        admin_reloaded(daemon->admin, NULL, false);
         apply_outlets(daemon, daemon->config); /* a log may have been moved away */
         notify_ready();
         return;
     }
-    const char *waiting = config_needs_restart(daemon->config, config, arena);
-    apply_config(daemon, config);
+    const char *waiting = config_needs_restart(daemon->started, config, arena);
+    apply_config(daemon, config, waiting != NULL);
     if (waiting)
         log_warning("a restart is needed for changes to: %s", waiting);
     struct log_fields fields = event(EVENT_RELOADED);
@@ -436,6 +437,7 @@ static void take_apart(struct daemon *daemon)
     curl_global_stop();
     latch_free(daemon->workers_in);
     latch_free(daemon->resolvers_in);
+    config_unref(daemon->started);
     config_unref(daemon->config);
     arena_free(daemon->arena);
 }
@@ -445,6 +447,7 @@ int daemon_run(struct config *config, const char *file)
     struct daemon daemon = {
         .file = file,
         .config = config,
+        .started = config_ref(config),
         .arena = arena_new(),
         .workers_in = latch_new(),
         .resolvers_in = latch_new(),

@@ -47,7 +47,8 @@ struct socket_watch {
     uint32_t events;            /* watched for */
     struct socket_watch *older; /* in `just_idle` */
     bool is_just_idle;
-    struct link again; /* in multi->again, or in none */
+    struct link again;            /* in multi->again, or in none */
+    struct upstream_tally *tally; /* where it counts; NULL: nowhere */
 };
 
 struct multi {
@@ -177,8 +178,27 @@ static int watch_socket(struct multi *multi, struct socket_watch *socket, curl_s
     return rc;
 }
 
+static void set_idle(struct socket_watch *socket, bool idle)
+{
+    if (socket->tally && socket->idle != idle)
+        tally_add(idle ? &socket->tally->rested : &socket->tally->taken, 1);
+    socket->idle = idle;
+}
+
+/* It serves no call any more, whenever libcurl closes it. */
+static void count_end(struct socket_watch *socket)
+{
+    if (!socket->tally)
+        return;
+    if (socket->idle)
+        tally_add(&socket->tally->taken, 1);
+    tally_add(&socket->tally->closed, 1);
+    socket->tally = NULL;
+}
+
 static void end_socket(struct socket_watch *socket)
 {
+    count_end(socket);
     shutdown(socket->watch.fd, SHUT_RDWR);
     loop_unwatch(socket->multi->loop, &socket->watch);
 }
@@ -249,6 +269,7 @@ static void forget_socket(struct multi *multi, curl_socket_t fd)
     struct socket_watch *socket = find_socket(multi, fd);
     if (!socket)
         return;
+    count_end(socket);
     unlist_just_idle(multi, socket);
     if (list_holds(&socket->again))
         list_remove(&socket->again);
@@ -296,7 +317,7 @@ static int interest_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, v
     if (what == CURL_POLL_REMOVE) {
         if (!socket)
             return 0;
-        socket->idle = true;
+        set_idle(socket, true);
         if (!socket->is_just_idle) {
             socket->is_just_idle = true;
             socket->older = multi->just_idle;
@@ -308,7 +329,8 @@ static int interest_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, v
         socket = make_socket(multi, fd);
     if (socket->is_just_idle)
         unlist_just_idle(multi, socket);
-    socket->idle = socket->frames = false;
+    set_idle(socket, false);
+    socket->frames = false;
     uint32_t events = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
                       (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0);
     /* To return -1 would end every transfer; this one ends when it next sends. */
@@ -386,12 +408,27 @@ void multi_cancel(struct multi *multi, CURL *easy)
     check_just_idle(multi, IDLE_END);
 }
 
-void multi_leave(struct multi *multi, CURL *easy, bool frames)
+static struct socket_watch *socket_of(const struct multi *multi, CURL *easy)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
     CURLcode rc = curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
-    struct socket_watch *socket =
-        rc == CURLE_OK && fd != CURL_SOCKET_BAD ? find_socket(multi, fd) : NULL;
+    return rc == CURLE_OK && fd != CURL_SOCKET_BAD ? find_socket(multi, fd) : NULL;
+}
+
+void multi_count(struct multi *multi, CURL *easy, struct upstream_tally *tally)
+{
+    struct socket_watch *socket = socket_of(multi, easy);
+    if (!socket || socket->tally)
+        return;
+    socket->tally = tally;
+    tally_add(&tally->known, 1);
+    if (socket->idle)
+        tally_add(&tally->rested, 1);
+}
+
+void multi_leave(struct multi *multi, CURL *easy, bool frames)
+{
+    struct socket_watch *socket = socket_of(multi, easy);
     if (!socket || !socket->idle)
         return;
     socket->frames = frames;

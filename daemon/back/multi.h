@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/loop.h"
+#include "core/tally.h"
 
 struct multi;
 
@@ -31,6 +32,9 @@ void multi_remove(struct multi *multi, CURL *easy);
  * frames that libcurl reads before the next use (`frames`), or nothing: it ends now.
  * From `finished`, before multi_remove(), and only for HTTP/2. */
 void multi_leave(struct multi *multi, CURL *easy, bool frames);
+/* The connection of a transfer that has ended counts in `tally` (of the first that asks) until it
+ * is closed. From `finished`, before multi_remove(). */
+void multi_count(struct multi *multi, CURL *easy, struct upstream_tally *tally);
 /* One that has not: its connection is closed, unless others use it. Not from `finished`. */
 void multi_cancel(struct multi *multi, CURL *easy);
 

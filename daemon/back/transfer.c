@@ -285,7 +285,8 @@ static void transfer_finished(void *ctx, CURL *easy, CURLcode result)
     if (start_over(transfer, result))
         return;
     build_outcome(transfer, result);
-    transfer_count(easy, tally_upstream(transfer->carrier->tally, transfer->spec->upstream));
+    transfer_count(easy, transfer->carrier->multi,
+                   tally_upstream(transfer->carrier->tally, transfer->spec->upstream));
     leave_connection(transfer, result);
     leave_entry(transfer);
     multi_remove(((struct carrier *)ctx)->multi, easy);

@@ -26,7 +26,8 @@ struct metrics_source {
     size_t count; /* of workers */
     struct metrics_process process;
     uint64_t generation, configured; /* of configurations; when, microseconds since 1970 */
-    bool reload_failed;
+    bool reload_failed, restart_needed;
+    uint64_t lines_dropped, spans_dropped; /* of the access log and of traces */
     const char *version, *libmicrohttpd, *libcurl;
 };
 

@@ -19,18 +19,21 @@ static void count_begin(struct account *account, size_t slot)
         account->endpoint = tally_request_begun(account->worker, slot);
 }
 
-static void count_end(struct account *account, unsigned status)
+static void count_end(struct account *account, unsigned status, enum reply_result result,
+                      uint64_t bytes)
 {
     if (account->counted)
         return;
     account->counted = true;
     count_begin(account, SLOT_NONE);
+    tally_reply(account->endpoint, result, bytes);
     tally_request_ended(account->endpoint, status, clock_now() - account->began);
 }
 
-void account_owner(struct account *account, size_t slot, const char *path)
+void account_owner(struct account *account, size_t slot, const char *path, bool ours)
 {
     count_begin(account, slot);
+    account->ours = ours;
     if (account->observed && path)
         observe_endpoint(account->observed, path);
 }
@@ -40,11 +43,18 @@ void account_limit(const struct account *account, enum tally_limit limit)
     tally_limit(account->worker, limit);
 }
 
-void account_reply(struct account *account, unsigned status, uint64_t bytes)
+void account_reply(struct account *account, unsigned status, uint64_t bytes,
+                   enum reply_result result)
 {
-    count_end(account, status);
+    count_end(account, status, result, bytes);
     if (account->observed)
         observe_reply(account->observed, status, bytes);
+}
+
+void account_received(struct account *account, uint64_t bytes)
+{
+    if (bytes > 0)
+        tally_request_body(account->endpoint, bytes);
 }
 
 const char *account_request_id(const struct account *account)
@@ -61,7 +71,7 @@ void account_complete(const struct account *account)
 void account_stream(struct account *account, const struct stream *stream)
 {
     account->end = stream_end(stream);
-    count_end(account, MHD_HTTP_OK);
+    count_end(account, MHD_HTTP_OK, stream_result(stream), stream_bytes(stream));
     if (account->observed)
         observe_stream(account->observed, stream_bytes(stream), stream_held(stream));
 }
@@ -108,7 +118,9 @@ void account_end(struct account *account, struct connection *connection,
     struct library_reply reply = {.status = 0};
     if (!account->counted) {
         reply = unanswered(connection, reason);
-        count_end(account, reply.status == STATUS_CLIENT_LEFT ? 0 : reply.status);
+        bool left = reply.status == STATUS_CLIENT_LEFT;
+        count_end(account, left ? 0 : reply.status,
+                  left && account->ours ? RESULT_ABANDONED : RESULT_NONE, reply.bytes);
         if (account->observed)
             observe_reply(account->observed, reply.status, reply.bytes);
     }
@@ -129,7 +141,7 @@ void account_unread(struct connection *connection)
         return;
     front->begun++;
     account_begin(&account, connection, front->config);
-    account_reply(&account, reply.status, reply.bytes);
+    account_reply(&account, reply.status, reply.bytes, RESULT_NONE);
     account_end(&account, connection, NULL, 0, MHD_REQUEST_TERMINATED_WITH_ERROR);
     front->ended++;
 }

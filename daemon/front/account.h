@@ -16,19 +16,23 @@ struct account {
     usec_t began;
     bool counted;
     enum access_end end; /* END_COMPLETE: account_end() finds out */
+    bool ours; /* it is a batch or an endpoint that answers */
 };
 
 /* The first line was read. `config` must outlive it. */
 void account_begin(struct account *account, const struct connection *connection,
                    const struct config *config);
 /* Whose request it is, if it came with the right method or not; `path` as observe_endpoint()
- * takes it, NULL: nothing is served there. */
-void account_owner(struct account *account, size_t slot, const char *path);
+ * takes it, NULL: nothing is served there. `ours`: it is a batch or an endpoint that answers. */
+void account_owner(struct account *account, size_t slot, const char *path, bool ours);
 void account_limit(const struct account *account, enum tally_limit limit);
 /* The request is complete. */
 void account_complete(const struct account *account);
 /* Its reply has been decided, before the client can see it. `bytes` of the body. */
-void account_reply(struct account *account, unsigned status, uint64_t bytes);
+void account_reply(struct account *account, unsigned status, uint64_t bytes,
+                   enum reply_result result);
+/* Bytes of the request's body, when no more are read. */
+void account_received(struct account *account, uint64_t bytes);
 /* Its reply was a stream, which is over. */
 void account_stream(struct account *account, const struct stream *stream);
 

@@ -119,6 +119,9 @@ static void count_limit(const struct connection *connection)
                     connection->phase == CONNECTION_HEAD ? TALLY_HEADER_TIME : TALLY_BODY_TIME);
     else if (connection->phase == CONNECTION_REPLY)
         tally_limit(tally, TALLY_SEND_TIME);
+    else if (connection->phase == CONNECTION_IDLE && !connection->gone &&
+             !connection->front->draining)
+        tally_limit(tally, TALLY_IDLE_TIME);
 }
 
 static void deadline_passed(struct timer *timer)

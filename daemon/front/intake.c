@@ -66,6 +66,8 @@ static void exchange_free(struct exchange *exchange, enum MHD_RequestTermination
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);
+    if (!exchange->begun)
+        account_received(&exchange->account, exchange->received);
     account_end(&exchange->account, connection, exchange->inbound, exchange->received, reason);
     connection->exchange = NULL;
     connection->request_id = NULL;
@@ -90,10 +92,10 @@ static void refuse(struct exchange *exchange, unsigned status, const char *detai
 {
     exchange->refused = true;
     account_limit(&exchange->account, status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
-    account_reply(&exchange->account, status, 0);
+    account_reply(&exchange->account, status, 0, RESULT_NONE);
     buffer_done(&exchange->body);
     account_reply(&exchange->account, status,
-                  connection_refuse(exchange->connection, status, detail));
+                  connection_refuse(exchange->connection, status, detail), RESULT_NONE);
 }
 
 static void set_target(struct inbound *inbound, const char *path)
@@ -223,7 +225,9 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     exchange->answer = NULL;
     represent(answer, &exchange->wishes, &exchange->config->compression, connection->mhd);
     answer = reply_fit(answer, &manner);
-    account_reply(&exchange->account, answer->status, exchange->is_head ? 0 : answer->body_len);
+    account_limit(&exchange->account, answer->limit);
+    account_reply(&exchange->account, answer->status, exchange->is_head ? 0 : answer->body_len,
+                  answer->result);
     connection_enter(connection, CONNECTION_REPLY);
     return reply_send(connection->mhd, answer, &manner);
 }
@@ -264,7 +268,7 @@ static struct answer *answer_head(struct exchange *exchange, const struct verdic
     struct answer *answer = api_answer_head(exchange->config, exchange->inbound, &slot);
     const struct endpoint *endpoint = exchange->inbound->route.any;
     const char *path = slot == SLOT_BATCH ? "/batch" : endpoint ? endpoint->path : NULL;
-    account_owner(&exchange->account, slot, path);
+    account_owner(&exchange->account, slot, path, !answer);
     return answer;
 }
 
@@ -369,7 +373,7 @@ static enum MHD_Result send_stream(struct exchange *exchange)
     if (exchange->stream)
         return stream_send(exchange->stream, &manner);
     manner.close = true;
-    account_reply(&exchange->account, MHD_HTTP_OK, 0);
+    account_reply(&exchange->account, MHD_HTTP_OK, 0, RESULT_NONE);
     return stream_send_head(exchange->connection, exchange->form, &manner);
 }
 
@@ -392,9 +396,9 @@ static bool explain(struct exchange *exchange)
 static void begin_work(struct exchange *exchange)
 {
     const struct batch *batch = NULL;
-    bool too_many;
     exchange->begun = true;
     account_complete(&exchange->account);
+    account_received(&exchange->account, exchange->received);
     connection_enter(exchange->connection, CONNECTION_WORK);
     if (exchange->answer)
         return;
@@ -406,10 +410,7 @@ static void begin_work(struct exchange *exchange)
         exchange->answer = api_answer_reconnect();
         return;
     }
-    exchange->answer =
-        api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch, &too_many);
-    if (too_many)
-        account_limit(&exchange->account, TALLY_REQUESTS);
+    exchange->answer = api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch);
     if (exchange->answer || exchange->connection->gone)
         return;
     if (exchange->form == FORM_WHOLE)
@@ -489,5 +490,6 @@ void intake_give_up(struct connection *connection)
     if (!exchange || !exchange->fanout)
         return;
     exchange->answer = answer_problem(503, "the daemon is stopping");
+    exchange->answer->result = RESULT_FAILED;
     end_fanout(exchange);
 }

@@ -37,9 +37,10 @@ struct stream {
     struct fanout *fanout;
     struct answer *refusal;
     struct line *first, *last;
-    size_t taken;   /* of the first line */
-    size_t waiting; /* bytes in the list */
-    uint64_t bytes; /* given to libmicrohttpd */
+    size_t taken;             /* of the first line */
+    size_t waiting;           /* bytes in the list */
+    uint64_t bytes;           /* given to libmicrohttpd */
+    enum reply_result result; /* of the job, once it has ended */
     bool paused, suspended, ended, broken, flushed;
     enum access_end end;
     usec_t paused_at, held; /* since when it is paused; how long it was before */
@@ -201,6 +202,7 @@ static void all_done(void *ctx, const struct job *job)
     buffer_init(&text, SIZE_MAX / 2);
     stream_put_summary(stream->form, job, &text);
     stream->ended = true;
+    stream->result = answer_job_result(job);
     append(stream, &text);
 }
 
@@ -302,6 +304,14 @@ enum access_end stream_end(const struct stream *stream)
 uint64_t stream_bytes(const struct stream *stream)
 {
     return stream->bytes;
+}
+
+/* It is the client that has left unless it was us who broke off. */
+enum reply_result stream_result(const struct stream *stream)
+{
+    if (stream->ended && stream->waiting == 0 && !stream->broken)
+        return stream->result;
+    return stream->connection->gone || !stream->broken ? RESULT_ABANDONED : RESULT_FAILED;
 }
 
 struct stream *stream_free(struct stream *stream)

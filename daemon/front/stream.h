@@ -19,6 +19,8 @@ struct stream *stream_start(struct connection *connection, struct config *config
                             struct arena *arena, enum reply_form form, struct answer **ret_refusal);
 /* Bytes of the body that libmicrohttpd has taken. */
 uint64_t stream_bytes(const struct stream *stream);
+/* What it was, now that the connection is done with it. */
+enum reply_result stream_result(const struct stream *stream);
 /* How long its upstreams had to wait for its client. */
 usec_t stream_held(const struct stream *stream);
 /* Cancels what still runs. The connection must not be suspended (stream_cut() first). */
