@@ -346,6 +346,7 @@ struct route_match routes_find(const struct routes *routes, const char *method, 
     if (!branch)
         return match;
     match.allow = branch->allow;
+    match.any = branch->methods->endpoint;
     const struct methods *methods = find_method(branch->methods, method);
     if (!methods && strcmp(method, "HEAD") == 0)
         methods = find_method(branch->methods, "GET");
