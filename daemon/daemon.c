@@ -120,7 +120,8 @@ static int make_outlets(struct daemon *daemon, size_t workers)
         return rc;
     rc = access_log_configure(crew->access_log, config);
     if (rc != 0)
-        log_error("accessLog: %s cannot be opened: %s", config->access_log.to, strerror(-rc));
+        log_error("accessLog: %s cannot be opened: %s", config->access_log.to,
+                  access_log_refusal(config, rc));
     return rc;
 }
 
@@ -278,23 +279,35 @@ static void report_broken(struct daemon *daemon, const struct faults *faults)
     heartbeat_note(&daemon->heartbeat, note);
 }
 
-/* What is turned on must run before the workers use it. */
-static void apply_outlets(struct daemon *daemon, struct config *config)
+static void apply_access_log(struct daemon *daemon, struct config *config)
 {
     int rc = access_log_configure(daemon->crew.access_log, config);
     if (rc != 0)
         log_error("the access log stays where it was: %s cannot be opened: %s",
-                  config->access_log.to, strerror(-rc));
-    rc = span_export_configure(daemon->crew.span_export, config);
+                  config->access_log.to, access_log_refusal(config, rc));
+}
+
+static void apply_tracing(struct daemon *daemon, struct config *config)
+{
+    int rc = span_export_configure(daemon->crew.span_export, config);
     if (rc != 0)
         log_error("tracing cannot be changed: %s", strerror(-rc));
+}
+
+/* What is on must run before the workers use it, and what is off until they no longer do. */
+static void apply_outlets(struct daemon *daemon, struct config *config, bool on)
+{
+    if ((config->access_log.target != ACCESS_OFF) == on)
+        apply_access_log(daemon, config);
+    if (config->tracing.on == on)
+        apply_tracing(daemon, config);
 }
 
 /* Returns once every worker has it, so that the log line afterwards tells the truth. */
 static void apply_config(struct daemon *daemon, struct config *config)
 {
     struct latch *taken = latch_new();
-    apply_outlets(daemon, config);
+    apply_outlets(daemon, config, true);
     for (size_t i = 0; i < daemon->crew.count; i++)
         tally_prepare(daemon->crew.seats[i].tally, config);
     for (size_t i = 0; i < daemon->crew.count; i++)
@@ -302,6 +315,7 @@ static void apply_config(struct daemon *daemon, struct config *config)
     if (!latch_wait(taken, RELOAD_WAIT))
         log_warning("a worker is busy and will take the new configuration later");
     latch_free(taken);
+    apply_outlets(daemon, config, false);
     config_set_limits(config);
     resolver_reload(daemon->crew.resolver, &config->resolver);
     apply_log_level(config);
@@ -321,7 +335,7 @@ static void reload(struct daemon *daemon)
     if (!config) {
         report_broken(daemon, &faults);
         admin_reloaded(daemon->admin, NULL);
-        apply_outlets(daemon, daemon->config); /* a log may have been moved away */
+        apply_outlets(daemon, daemon->config, true); /* a log may have been moved away */
         notify_ready();
         return;
     }

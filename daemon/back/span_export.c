@@ -153,18 +153,19 @@ static void take_config(struct span_export *export)
     export->config = next;
 }
 
-static void take_span(void *ctx, const void *data)
+static bool take_span(void *ctx, const void *data)
 {
     struct span_export *export = ctx;
     if (atomic_load_explicit(&export->next, memory_order_relaxed))
         take_config(export);
     if (!export->config->tracing.on)
-        return; /* it was turned off meanwhile */
+        return true; /* it was turned off meanwhile */
     if (export->count == 0)
         otlp_begin(&export->body, export->config->tracing.service);
     otlp_put(&export->body, data, export->offset, export->count == 0);
     if (++export->count == BATCH_MAX)
         send_batch(export);
+    return true;
 }
 
 static void report(struct span_export *export, bool last)
@@ -188,7 +189,12 @@ static void end(struct span_export *export)
     export->headers = NULL;
 }
 
-static struct collector_times emptied(void *ctx, bool last)
+static void between(void *ctx)
+{
+    report(ctx, false);
+}
+
+static struct collector_times passed(void *ctx, bool last)
 {
     struct span_export *export = ctx;
     send_batch(export);
@@ -240,7 +246,8 @@ struct ring *span_export_ring(struct span_export *export, size_t worker)
 
 int span_export_configure(struct span_export *export, struct config *config)
 {
-    static const struct collector_work work = {.take = take_span, .emptied = emptied};
+    static const struct collector_work work = {
+        .take = take_span, .between = between, .passed = passed};
     config_unref(atomic_exchange(&export->next, config_ref(config)));
     collector_wake(export->collector);
     if (!config->tracing.on)

@@ -19,11 +19,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int open_anew(int fd)
+static int open_anew(int fd, int mode)
 {
     char name[32];
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    return open(name, O_WRONLY | O_NONBLOCK | O_APPEND | O_NOCTTY | O_CLOEXEC);
+    return open(name, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 static mode_t type_of(int fd)
@@ -45,9 +45,22 @@ void outlet_open(struct outlet *outlet, int fd)
         outlet->way = OUTLET_SENT;
         return;
     }
-    int own = open_anew(fd);
+    int own = open_anew(fd, O_WRONLY);
     if (own >= 0)
         outlet_take(outlet, own);
+}
+
+/* A file whose last line has no end: the disk was full when it was written. */
+static bool is_torn(int fd)
+{
+    struct stat status;
+    char last = '\n';
+    int own = fstat(fd, &status) == 0 && status.st_size > 0 ? open_anew(fd, O_RDONLY) : -1;
+    if (own < 0)
+        return false;
+    bool torn = pread(own, &last, 1, status.st_size - 1) == 1 && last != '\n';
+    close(own);
+    return torn;
 }
 
 void outlet_take(struct outlet *outlet, int fd)
@@ -56,6 +69,7 @@ void outlet_take(struct outlet *outlet, int fd)
     outlet->way = OUTLET_WRITTEN;
     outlet->owned = true;
     outlet->regular = type_of(fd) == S_IFREG;
+    atomic_init(&outlet->torn, outlet->regular && is_torn(fd));
 }
 
 void outlet_close(struct outlet *outlet)

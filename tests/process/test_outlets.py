@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 
 import client
 import harness
@@ -118,3 +119,84 @@ def test_what_the_log_lost_is_said(start, standard):
                         "".join(said))
     ends(process)
     assert "lines_lost" not in standard.read()
+
+
+def test_an_access_log_beside_it(start, standard, tmp_path):
+    """Both go there; full by the one, it holds up neither."""
+    process = start("accessLog: { to: stderr }\n")
+    with client.Connection(str(tmp_path / "http")) as connection:
+        for _ in range(1500):
+            connection.request("GET", "/no", {})
+            assert connection.receive().status == 404
+    process.send_signal(signal.SIGHUP)
+    assert client.fetch(str(tmp_path / "admin"), "GET", "/-/healthy").status == 200
+    ends(process)
+    assert all(re.fullmatch(r'gatherd: .*|\{"time".*\}', line)
+               for line in standard.read().splitlines())
+
+
+def test_a_fifo_whose_reader_stops(gatherd, gated, tmp_path, fill):
+    """Losses are told in time, slow requests too, and another target is taken at once."""
+    gated.add("x", held=True)
+    fifo, path = tmp_path / "fifo", tmp_path / "file"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    text = ("workers: 1\nupstreams: { gated: { url: '$IT' } }\n"
+            "accessLog: { to: '$FILE', slow: 50ms, format: '%{status} " + "x" * 4000 + "' }\n")
+    daemon = gatherd(text, IT=gated.url, FILE=fifo)
+    with daemon.connect() as connection:
+        for _ in range(400):
+            connection.request("GET", "/nowhere", {})
+            assert connection.receive().status == 404
+    daemon.wait_log(r"the access log lost \d+ lines: its reader has stopped")
+    timer = threading.Timer(0.1, gated.release, ["x"])
+    timer.start()
+    assert daemon.batch(gated.requests("x")).status == 200
+    timer.join()
+    daemon.wait_log("slow request: ")
+    daemon.reload(fill(text, IT=gated.url, FILE=path), "configuration reloaded")
+    daemon.get("/nowhere")
+    harness.wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") == 1, "a line")
+    daemon.stop()
+    read = 0
+    while data := os.read(reader, 1 << 16):
+        read += data.count(b"\n")
+    os.close(reader)
+    lost = sum(map(int, re.findall(r"the access log lost (\d+) lines", daemon.log())))
+    assert lost > 300 and read + lost == 401
+
+
+def test_a_reader_that_is_slow_gets_everything(gatherd, tmp_path):
+    """It is waited for, and lines wait in between."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, PAGE)
+    daemon = gatherd("workers: 1\naccessLog: { to: '$FILE' }\n", FILE=fifo)
+    lines = 0
+    with daemon.connect() as connection:
+        for number in range(1000):
+            connection.request("GET", "/nowhere", {})
+            assert connection.receive().status == 404
+            if number % 10 == 9:
+                with contextlib.suppress(BlockingIOError):
+                    lines += os.read(reader, PAGE).count(b"\n")
+
+    def more():
+        nonlocal lines
+        with contextlib.suppress(BlockingIOError):
+            lines += os.read(reader, PAGE).count(b"\n")
+        return lines == 1000
+    harness.wait_until(more, "every line")
+    os.close(reader)
+    daemon.stop()
+    assert "lost" not in daemon.log()
+
+
+def test_a_fifo_that_nobody_reads_is_named(tmp_path):
+    """As what it is."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "x.yaml").write_text(f"listen: '127.0.0.1:0'\naccessLog: {{ to: {tmp_path}/fifo }}\n")
+    done = harness.run("--config", tmp_path / "x.yaml")
+    assert done.returncode == 1
+    assert "fifo cannot be opened: it is a FIFO that nobody reads" in done.stderr

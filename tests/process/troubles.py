@@ -3,11 +3,14 @@
 Every function gets a Maker, and returns what was said as one text.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import resource
 import signal
 import socket
+import subprocess
 
 import harness
 import servers
@@ -88,6 +91,65 @@ def binding(make):
         said = make.run(f'listen: "127.0.0.1:{taken.getsockname()[1]}"\n')
     return said + "".join(make.run(f'listen: "{address}"\n') for address in (
         "192.0.2.1:8080", f"unix:{plain}", f"unix:{make.directory}/none/x", "systemd:http"))
+
+
+def access_logs(make):
+    """Places that take no lines, or no more of them."""
+    fifo = make.directory / "fifo"
+    os.mkfifo(fifo)
+    text = f"accessLog: {{ to: {fifo}, format: '%{{status}} {'x' * 4000}' }}\n"
+    said = make.run('listen: "127.0.0.1:0"\n' + text)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    make.enter(os.fdopen(reader, "rb"))
+    daemon = make.demo(text)
+    for _ in range(400):
+        daemon.get("/nothing")
+    daemon.wait_log("its reader has stopped")
+    full = make.demo("accessLog: { to: /dev/full }\n")
+    full.get("/nothing")
+    full.wait_log("No space left")
+    daemon.reload(daemon.config.read_text().replace(str(fifo), "/no/such/place"), "reloaded")
+    return said + daemon.log() + full.log() + lines_lost(make) + turned_off(make)
+
+
+def lines_lost(make):
+    """A standard error that nobody reads."""
+    reader, writer = os.pipe()
+    make.enter(os.fdopen(reader, "rb"))
+    config = make.directory / "x.yaml"
+    config.write_text(f"listen: 'unix:{make.directory}/http'\n")
+    os.set_blocking(reader, False)
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, b"x" * 4096)
+    process = subprocess.Popen([harness.BINARY, "--config", str(config)], stderr=writer,
+                               stdin=subprocess.DEVNULL)
+    os.close(writer)
+    try:
+        harness.wait_until((make.directory / "http").exists, "the socket")
+        said = []
+
+        def heard():
+            process.send_signal(signal.SIGHUP)
+            with contextlib.suppress(BlockingIOError):
+                said.append(os.read(reader, 1 << 16).decode())
+            return "lines_lost" in "".join(said)
+        harness.wait_until(heard, "what was lost")
+        return "".join(said)
+    finally:
+        process.terminate()
+        process.wait(harness.PATIENCE)
+
+
+def turned_off(make):
+    """An access log, while a request is on its way."""
+    daemon = make.demo("accessLog: { to: /dev/null }\n")
+    with daemon.connect() as connection:
+        connection.request("POST", "/batch", {}, harness.compact(
+            {"requests": [{"id": "x", "upstream": "demo", "url": "/hang"}]}))
+        harness.wait_until(lambda: make.upstream.stats()["paths"].get("/hang"), "the call")
+        daemon.reload(daemon.config.read_text().replace("/dev/null", "'off'"), "reloaded")
+    daemon.wait_log("it was turned off")
+    return daemon.log()
 
 
 def reloading(make):
@@ -261,5 +323,5 @@ def forbidden(make):
         make.upstream.url, f', proxy: "http://{proxy.host}"')
 
 
-ALL = [faults, binding, reloading, descriptors, stopping, refusals, names, connections,
+ALL = [faults, binding, access_logs, reloading, descriptors, stopping, refusals, names, connections,
        certificates, replies, time_outs, limits, merging, forbidden]
