@@ -13,6 +13,7 @@ import socket
 import subprocess
 
 import harness
+import otlp
 import servers
 from connect_proxy import ConnectProxy
 from scripted import CLOSE, READ, Scripted, reply
@@ -150,6 +151,43 @@ def turned_off(make):
         daemon.reload(daemon.config.read_text().replace("/dev/null", "'off'"), "reloaded")
     daemon.wait_log("it was turned off")
     return daemon.log()
+
+
+@contextlib.contextmanager
+def collector(*answers):
+    """One of traces, with its first answers."""
+    made = otlp.Collector()
+    made.answers = list(answers)
+    yield made
+    made.stop()
+
+
+def tracing(make):
+    """Collectors that take nothing, or not all."""
+    text = "tracing: { otlp: '%s', interval: 10ms, queue: 16, timeout: 60s }\n"
+    refusing = make.enter(collector(400, otlp.Answer(rejected=1, message="no quota")))
+    daemon = make.demo(text % refusing.url)
+    daemon.get("/nothing")
+    daemon.wait_log("answered 400")
+    daemon.get("/nothing")
+    daemon.wait_log("no quota")
+    with daemon.connect() as connection:
+        connection.request("POST", "/batch", {}, harness.compact(
+            {"requests": [{"id": "x", "upstream": "demo", "url": "/hang"}]}))
+        harness.wait_until(lambda: make.upstream.stats()["paths"].get("/hang"), "the call")
+        daemon.reload(daemon.config.read_text().replace(refusing.url, "off"), "reloaded")
+    daemon.wait_log("spans: it was turned off")
+    absent = make.demo(text % f"http://127.0.0.1:{harness.closed_port()}/v1/traces")
+    absent.get("/nothing")
+    absent.wait_log("cannot send spans")
+    hanging = make.enter(collector())
+    hanging.gate.clear()
+    stuck = make.demo(text % hanging.url)
+    for _ in range(100):
+        stuck.get("/nothing")
+    stuck.wait_log("queue was full")
+    stuck.stop()
+    return daemon.log() + absent.log() + stuck.log()
 
 
 def reloading(make):
@@ -323,5 +361,5 @@ def forbidden(make):
         make.upstream.url, f', proxy: "http://{proxy.host}"')
 
 
-ALL = [faults, binding, access_logs, reloading, descriptors, stopping, refusals, names, connections,
+ALL = [faults, binding, access_logs, tracing, reloading, descriptors, stopping, refusals, names, connections,
        certificates, replies, time_outs, limits, merging, forbidden]
