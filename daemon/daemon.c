@@ -190,8 +190,10 @@ static int prepare(struct daemon *daemon)
     }
     rc = open_listeners(daemon);
     if (rc != 0)
-        return rc;          /* said already */
-    rc = make_loop(daemon); /* later than passed sockets, whose numbers it might take */
+        return rc; /* said already */
+    /* Later than passed sockets, whose numbers they might take. */
+    log_open_stderr();
+    rc = make_loop(daemon);
     if (rc == 0)
         rc = make_workers(daemon);
     if (rc != 0)

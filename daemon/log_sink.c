@@ -38,7 +38,6 @@ static void write_plain(void *ctx, enum log_level level, const char *line,
 
 struct journal *log_sink_install(void)
 {
-    log_open_stderr();
     if (!journal_has_stderr()) {
         log_install(write_plain, NULL);
         return NULL;
