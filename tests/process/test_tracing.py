@@ -361,12 +361,13 @@ def test_a_collector_that_wants_a_token(gatherd, recorder, fill):
         daemon.get("/two/1")
         daemon.wait_log("spans: the collector answered 401")
         text = TRACED.replace("interval",
-                              "headers: { Authorization: 'Bearer hush-1', X-Empty: '' }, interval")
+                              "headers: { Authorization: 'Bearer hush-1', X-Team: hush-2, X-Empty: '' }, "
+                              "interval")
         daemon.reload(fill(text, IT=upstream.url, OTLP=guarded.url), "configuration reloaded")
         daemon.get("/two/1")
         guarded.wait(3)
         shown = harness.run("--print-config", "--config", daemon.config).stdout
-        assert "hush" not in shown and '"Authorization": "***"' in shown
+        assert "hush" not in shown and '{"Authorization": "***", "X-Team": "***", ' in shown
     finally:
         guarded.stop()
 
