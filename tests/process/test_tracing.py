@@ -530,9 +530,9 @@ def test_nobody_listens(gatherd, recorder):
     dead = f"http://127.0.0.1:{harness.closed_port()}/v1/traces"
     daemon = gatherd(TRACED, IT=upstream.url, OTLP=dead)
     daemon.get("/two/1")
-    daemon.wait_log("tracing cannot send spans, which wait: Couldn't connect")
+    daemon.wait_log("tracing cannot send spans, which wait: Could")  # what libcurl says has changed
     daemon.stop()
-    assert re.findall(r"tracing lost (\d+) spans: Couldn't connect", daemon.log()) == ["3"]
+    assert re.findall(r"tracing lost (\d+) spans: Could(?:n't| not) connect", daemon.log()) == ["3"]
 
 
 def test_reload_turns_it_on_and_off(gatherd, recorder, collector, fill):

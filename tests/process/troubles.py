@@ -371,7 +371,9 @@ def malformed(make):
     for request in requests:
         with daemon.connect() as connection:
             connection.send(request)
-            said.append(text_of(connection.receive()))
+            reply = connection.receive()
+        if reply.body.startswith(b"{"):  # else libmicrohttpd has seen it first: 1.0 sees more
+            said.append(text_of(reply))
     return "\n".join(said)
 
 
