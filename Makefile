@@ -79,9 +79,10 @@ clean:
 
 # --- What this machine needs, from Debian packages -------------------------------
 
-.PHONY: deps deps-build deps-demo deps-test deps-bench deps-package deps-systemd
+DEPS_GROUPS := build demo test bench package container systemd release
+.PHONY: deps $(DEPS_GROUPS:%=deps-%)
 deps: deps-test deps-bench
-deps-build deps-demo deps-test deps-bench deps-package deps-systemd: deps-%:
+$(DEPS_GROUPS:%=deps-%): deps-%:
 	@packaging/deps.sh $*
 
 # --- Run ---------------------------------------------------------------------
@@ -121,7 +122,7 @@ SUITE ?= bookworm
 SYSTEMD_TREE := $(BUILD)/systemd/$(SUITE)
 check-systemd: deps-systemd
 	@$(MAKE) -s all
-	@test -d $(SYSTEMD_TREE) || SUITE=$(SUITE) tests/systemd/tree.sh $(SYSTEMD_TREE) $(TREE)
+	@test -d $(SYSTEMD_TREE) || SUITE=$(SUITE) tests/systemd/tree.sh $(SYSTEMD_TREE) $(BUILD)/gatherd $(TREE)
 	@BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/systemd/check.py --tree $(SYSTEMD_TREE) $(if $(DEB),--deb $(DEB)) \
 		$(if $(ONLY),--only "$(ONLY)") $(if $(REQUESTS),--requests $(REQUESTS))
 

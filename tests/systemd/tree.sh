@@ -1,14 +1,16 @@
 #!/bin/sh
-# Makes the Debian tree that check.py boots: tree.sh TARGET [PRISTINE-TREE]
+# Makes the Debian tree that check.py boots: tree.sh TARGET PROGRAM [PRISTINE-TREE]
+# It has systemd and the libraries that the program needs.
 # Without a pristine tree one is made by debootstrap: the release in SUITE (bookworm), from the
 # mirror in MIRROR.
 set -eu
 
-target=$1
-pristine=${2:-}
+target=$1 program=$2
+pristine=${3:-}
 suite=${SUITE:-bookworm}
 mirror=${MIRROR:-http://deb.debian.org/debian}
-wanted="systemd systemd-sysv dbus libmicrohttpd12 libcurl4 libjansson4 libyaml-0-2 zlib1g"
+libraries=$("$(dirname "$0")/../../packaging/needs.sh" "$program")
+wanted="systemd systemd-sysv dbus $libraries"
 
 [ "$(id -u)" -eq 0 ] || { echo "tree.sh: run as root" >&2; exit 1; }
 fresh="$target.new"
