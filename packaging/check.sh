@@ -118,6 +118,25 @@ check_deb() {
     echo "deb: keeps a changed configuration on removal, leaves nothing on purge"
 }
 
+# With the macros of distributions that have them and without: each unit is settled and stopped, the
+# sockets before the service, and the service alone is restarted.
+check_scriptlets() {
+    local macros=(--define 'systemd_post() POST %*' --define 'systemd_preun() PREUN %*'
+        --define 'systemd_postun() POSTUN %*' --define 'systemd_postun_with_restart() RESTART %*')
+    local units="gatherd.socket gatherd-local.socket gatherd.service" parsed line
+    local sockets=${units% *} spec
+    spec=$(dirname "$0")/gatherd.spec
+    parsed=$(rpmspec -P "${macros[@]}" "$spec")
+    for line in "POST $units" "PREUN $units" "POSTUN $sockets" "RESTART gatherd.service"; do
+        grep -qxF "$line" <<<"$parsed" || fail "the spec has no scriptlet $line"
+    done
+    parsed=$(rpm -qp --scripts "$rpm" 2>/dev/null)
+    for line in "preset $units" "disable --now $units" "try-restart gatherd.service"; do
+        grep -qF "$line" <<<"$parsed" || fail "the .rpm has no scriptlet $line"
+    done
+    echo "rpm: scriptlets settle and stop all units, with macros and without"
+}
+
 check_rpm() {
     local root=$work/rpm-root
     mkdir -p "$root"
@@ -133,6 +152,7 @@ check_rpm() {
     rpm --root "$root" --nodeps --noscripts -e gatherd 2>/dev/null || fail "rpm -e"
     [[ -z $(find "$root" -name '*gatherd*') ]] || fail "rpm -e leaves something"
     echo "rpm: installs, verifies, leaves nothing"
+    check_scriptlets
 }
 
 [[ -e $deb && -e $rpm ]] || fail "make deb and make rpm come first"

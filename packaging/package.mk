@@ -52,7 +52,8 @@ uninstall:
 # --- Packages --------------------------------------------------------------------
 
 ENGINE ?= podman
-.PHONY: dist deb rpm container check-packages check-container check-reproducible
+.PHONY: dist deb rpm container check-packages check-container check-reproducible \
+	check-release check-debian13
 DIST := $(BUILD)/gatherd-$(VERSION).tar.gz
 
 # What git tracks, as it is in the work tree; nothing of this machine or hour gets in.
@@ -84,3 +85,11 @@ check-packages:
 check-container: deps-container
 	@$(MAKE) -s dist
 	$(QUIET)packaging/check-container.sh $(DIST) $(TREE)
+
+# The README's two commands on a bare Debian of SUITE=.
+check-release: deps-release
+	@mkdir -p $(BUILD)
+	$(QUIET)packaging/check-release.sh $(BUILD) $(SUITE) $(TREE)
+
+check-debian13: SUITE := trixie
+check-debian13: check-release
