@@ -12,7 +12,7 @@ work=$(mktemp -d)
 tree=$work/tree
 failed=""
 trap 'rm -rf --one-file-system "$work"' EXIT
-# shellcheck source=packaging/tree.sh
+# shellcheck disable=SC1091 # beside this file
 . "$packaging/tree.sh"
 
 step() {

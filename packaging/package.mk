@@ -52,8 +52,8 @@ uninstall:
 # --- Packages --------------------------------------------------------------------
 
 ENGINE ?= podman
-.PHONY: dist deb rpm container check-packages check-container check-reproducible \
-	check-release check-debian13
+.PHONY: dist deb rpm container check-packages check-container check-autopkgtest \
+	check-reproducible check-release check-debian13
 DIST := $(BUILD)/gatherd-$(VERSION).tar.gz
 
 # What git tracks, as it is in the work tree; nothing of this machine or hour gets in.
@@ -81,6 +81,11 @@ check-packages:
 	@packaging/deps.sh package systemd
 	@$(MAKE) -s deb rpm
 	$(QUIET)packaging/check.sh $(BUILD) $(TREE)
+
+check-autopkgtest:
+	@packaging/deps.sh package systemd
+	@$(MAKE) -s deb
+	$(QUIET)packaging/check-autopkgtest.sh $(BUILD) $(TREE)
 
 check-container: deps-container
 	@$(MAKE) -s dist

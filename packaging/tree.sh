@@ -10,6 +10,8 @@ make_tree() {
         debootstrap --variant=minbase "$2" "$1" "${MIRROR:-http://deb.debian.org/debian}"
     fi
     cp -L /etc/resolv.conf "$1/etc/resolv.conf"
+    # Every installed system has it, debootstrap does not write it.
+    [[ -e $1/etc/hosts ]] || printf '127.0.0.1 localhost\n::1 localhost\n' >"$1/etc/hosts"
     # What is installed in there starts nothing: ports are the same as out here.
     printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
     chmod +x "$1/usr/sbin/policy-rc.d"
