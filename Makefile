@@ -117,12 +117,12 @@ check-process: $(BUILD)/gatherd $(BUILD)/reference/shape_cli
 
 # Under a real systemd, in a Debian tree that boots in namespaces: needs root, so it is
 # not part of `make test`. TREE= is a pristine Debian tree to copy (without it debootstrap
-# makes one, of SUITE=); DEB= is a package to install.
+# makes one, of SUITE=) while there is no copy yet; DEB= is a package to install.
 SUITE ?= bookworm
 SYSTEMD_TREE := $(BUILD)/systemd/$(SUITE)
 check-systemd: deps-systemd
 	@$(MAKE) -s all
-	@test -d $(SYSTEMD_TREE) || SUITE=$(SUITE) tests/systemd/tree.sh $(SYSTEMD_TREE) $(BUILD)/gatherd $(TREE)
+	@SUITE=$(SUITE) tests/systemd/tree.sh $(SYSTEMD_TREE) $(BUILD)/gatherd $(TREE)
 	@BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/systemd/check.py --tree $(SYSTEMD_TREE) $(if $(DEB),--deb $(DEB)) \
 		$(if $(ONLY),--only "$(ONLY)") $(if $(REQUESTS),--requests $(REQUESTS))
 

@@ -1,5 +1,7 @@
 """What is checked of the .deb under a real systemd: what comes, stays and goes with it."""
 
+import shutil
+
 import checks
 from machine import wait_until
 
@@ -52,6 +54,22 @@ def as_installed(service):
     assert (own, ready, word, metrics) == (400, 200, "ready\n", 200), (own, ready, word, metrics)
     assert "gatherd_ready 1" in page and not machine.failed_units()
     return f"active, enabled; /-/ready answers \"{word.strip()}\"; no socket unit runs"
+
+
+def smoke(service):
+    """debian/tests/smoke passes beside the service."""
+    sources = service.machine.root / "tmp/sources"
+    for name in ("conf", "tests/demo"):
+        shutil.copytree(checks.ROOT / name, sources / name)
+    shutil.copy(checks.ROOT / "packaging/debian/tests/smoke", sources)
+    work = service.machine.root / "tmp/smoke"
+    work.mkdir()
+    done = service.machine.run("sh", "-c", "cd /tmp/sources && AUTOPKGTEST_TMP=/tmp/smoke sh ./smoke 2>&1",
+                               check=False)
+    for folder in (sources, work):
+        shutil.rmtree(folder)
+    assert done.returncode == 0, done.stdout
+    return done.stdout.splitlines()[0]
 
 
 def without_sockets(service):
@@ -117,5 +135,5 @@ def purged(service):
     return "from running to nothing: no file, no socket, no unit"
 
 
-AS_INSTALLED = [as_installed]
+AS_INSTALLED = [as_installed, smoke]
 AFTERWARDS = [without_sockets, under_load, removed, installed_again, purged]
