@@ -1,5 +1,6 @@
 # gatherd: see README.md. Targets: deps all demo test lint check-asan check-tsan
-# check-systemd check-metrics fuzz bench format docs install uninstall dist deb rpm clean
+# check-systemd check-metrics fuzz bench format docs install uninstall dist deb rpm clean;
+# packaging/package.mk has the checks of packages, and check-service for all of them
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 

@@ -100,6 +100,10 @@ check_deb() {
         /usr/share/doc/gatherd/examples/demo.yaml; do
         inside dpkg -S "$name" >/dev/null || fail "$name is not in the package"
     done
+    # What the configuration and the examples name is there.
+    for name in $(cd "$tree" && zgrep -ohE '\b[a-z-]+\.md\b' etc/gatherd/gatherd.yaml usr/share/doc/gatherd/examples/*); do
+        inside dpkg -L gatherd | grep -qE "^/usr/share/doc/gatherd/$name(\.gz)?$" || fail "$name is not installed"
+    done
     inside dpkg -S gatherd.service >/dev/null || fail "no unit"
     [[ -L $tree/etc/systemd/system/multi-user.target.wants/gatherd.service ]] || fail "not enabled"
     [[ ! -e $tree/etc/systemd/system/sockets.target.wants/gatherd.socket ]] || fail "socket enabled"

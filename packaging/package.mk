@@ -53,7 +53,7 @@ uninstall:
 
 ENGINE ?= podman
 .PHONY: dist deb rpm container check-packages check-container check-autopkgtest \
-	check-reproducible check-release check-debian13
+	check-reproducible check-release check-debian13 check-service
 DIST := $(BUILD)/gatherd-$(VERSION).tar.gz
 
 # What git tracks, as it is in the work tree; nothing of this machine or hour gets in.
@@ -98,3 +98,8 @@ check-release: deps-release
 
 check-debian13: SUITE := trixie
 check-debian13: check-release
+
+# What operators rely on, in order, and one summary. TREE= and SUITE= as for the single checks.
+check-service:
+	@mkdir -p $(BUILD)
+	$(QUIET)MAKE="$(MAKE)" packaging/check-service.sh $(BUILD)
