@@ -42,6 +42,7 @@ check_hardening() {
 }
 
 make_tree() {
+    local name
     if [[ -n $bare ]]; then
         cp -a "$bare" "$tree"
     else
@@ -53,10 +54,12 @@ make_tree() {
     dpkg-deb -f "$deb" Depends | sed 's/([^)]*)//g; s/,/ /g' >"$work/depends"
     read -ra depends <"$work/depends"
     inside apt-get install -y -q --no-install-recommends "${depends[@]}" >"$work/log"
-    # Every system with systemd has it; the packaging does not bring it along.
-    mkdir -p "$tree/etc/systemd/system/multi-user.target.wants"
-    # Otherwise written for the first time when the package comes.
-    mkdir -p "$tree/var/lib/systemd/deb-systemd-helper-enabled/multi-user.target.wants"
+    # Every system with systemd has these and something in them; the packaging does not bring them
+    # along, and purging removes what is empty.
+    for name in etc/systemd/system var/lib/systemd/deb-systemd-helper-enabled; do
+        mkdir -p "$tree/$name/multi-user.target.wants"
+        ln -s /dev/null "$tree/$name/multi-user.target.wants/other.service"
+    done
 }
 
 # In a network of its own: the port may be taken here.
