@@ -104,6 +104,7 @@ test: deps-test
 	@$(MAKE) lint
 	@$(MAKE) check-unit
 	@$(MAKE) check-process
+	@$(MAKE) check-metrics
 
 lint: $(BUILD)/gatherd
 	@$(PYTHON) tests/lint/lint.py $(BUILD)
@@ -128,7 +129,8 @@ check-systemd: deps-systemd
 		$(if $(ONLY),--only "$(ONLY)") $(if $(REQUESTS),--requests $(REQUESTS))
 
 # /metrics, conf/alerts.yaml and conf/grafana-dashboard.json before a real Prometheus; without
-# one, Debian's package (19 MB) is unpacked in build/prometheus, and nothing is installed.
+# one, Debian's package (19 MB) is unpacked in build/prometheus, and nothing is installed. The
+# alert rules also with made-up figures, tests/metrics/rules.yaml.
 check-metrics: $(BUILD)/gatherd
 	@GATHERD=$(abspath $(BUILD)/gatherd) $(PYTHON) -B tests/metrics/check.py build/prometheus
 

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/access_format.h"
+#include "core/access_sentence.h"
 #include "events.h"
 #include "sys/journal.h"
 
@@ -177,30 +178,17 @@ static struct log_fields fields_of(const struct access_record *record, struct te
     return fields;
 }
 
-static void put_sentence(char *out, size_t size, const struct access_record *record,
-                         const struct texts *texts)
-{
-    int len =
-        snprintf(out, size, "%s%.32s %.512s: %u in %.1f ms", record->slow ? "slow request: " : "",
-                 texts->items[ACCESS_METHOD], texts->items[ACCESS_TARGET], record->status,
-                 (double)record->duration / 1000);
-    if (record->slow && texts->items[ACCESS_PART][0] && len > 0 && (size_t)len < size)
-        snprintf(out + len, size - (size_t)len,
-                 ", the slowest call \"%.128s\" to %.128s in %.1f ms", texts->items[ACCESS_PART],
-                 texts->items[ACCESS_UPSTREAM], (double)record->slowest / 1000);
-}
-
 static void say(struct access_log *log, const struct access_record *record, bool to_journal)
 {
     struct texts texts;
-    char client[ACCESS_ADDRESS_TEXT], sentence[3 * ACCESS_TARGET_MAX];
+    char client[ACCESS_ADDRESS_TEXT], sentence[ACCESS_SENTENCE_MAX];
     struct log_fields fields = fields_of(record, &texts);
-    put_sentence(sentence, sizeof sentence, record, &texts);
+    access_sentence_write(record, sentence);
     if (!to_journal) {
         log_event(LOG_LEVEL_WARNING, &fields, "%s", sentence);
         return;
     }
-    access_client_write(record, client);
+    access_address_write(record->client, record->address, client);
     log_add_text(&fields, "CLIENT", client);
     log_add_number(&fields, "BYTES", record->bytes);
     int rc = log->journal

@@ -7,16 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access_log.h"
 #include "back/curl_global.h"
+#include "back/span_export.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config_print.h"
 #include "core/explain.h"
 #include "core/metrics.h"
 #include "core/metrics_text.h"
+#include "core/reach.h"
 #include "front/admin_server.h"
 #include "front/api.h"
 #include "front/server.h"
+#include "heartbeat.h"
 #include "sys/process.h"
 
 #define PAGE_MAX ((size_t)256 * 1024 * 1024)
@@ -24,24 +28,35 @@
 struct admin {
     struct admin_server *server;
     const struct crew *crew;
+    const struct heartbeat *heartbeat;
     const struct config *config;
     enum admin_state state;
     uint64_t started, configured, generation;
-    bool reload_failed;
+    bool reload_failed, restart_needed;
 };
 
 static const char index_page[] =
     "<!DOCTYPE html>\n"
-    "<html lang=\"en\"><head><meta charset=\"utf-8\"><title>gatherd</title></head><body>\n"
-    "<h1>gatherd " GATHERD_VERSION "</h1>\n"
-    "<ul>\n"
-    "<li><a href=\"/-/healthy\">/-/healthy</a>: 200 while the process lives</li>\n"
-    "<li><a href=\"/-/ready\">/-/ready</a>: 200 when it serves, otherwise 503 and why</li>\n"
-    "<li><a href=\"/-/upstreams\">/-/upstreams</a>: the upstreams and their calls, as JSON</li>\n"
-    "<li><a href=\"/-/config\">/-/config</a>: the configuration in force, as YAML</li>\n"
-    "<li><a href=\"/metrics\">/metrics</a>: figures for Prometheus</li>\n"
-    "<li>/PATH?explain: what a request for an endpoint or /batch would do, as JSON</li>\n"
-    "</ul>\n"
+    "<html lang=\"en\"><head><meta charset=\"utf-8\"><title>gatherd</title>\n"
+    "<meta name=\"viewport\" content=\"width=device-width\"><style>\n"
+    ":root { color-scheme: light dark }\n"
+    "body { font: 16px/1.5 system-ui, sans-serif; max-width: 42em; margin: 3em auto; "
+    "padding: 0 1em }\n"
+    "h1 { font-size: 1.4em } small { font-weight: normal; opacity: .7 }\n"
+    "dl { display: grid; grid-template-columns: max-content auto; gap: .6em 1.5em }\n"
+    "dt { font-family: ui-monospace, monospace } dd { margin: 0 }\n"
+    "</style></head><body>\n"
+    "<h1>gatherd <small>" GATHERD_VERSION "</small></h1>\n"
+    "<dl>\n"
+    "<dt><a href=\"/-/healthy\">/-/healthy</a></dt><dd>200 while the process lives</dd>\n"
+    "<dt><a href=\"/-/ready\">/-/ready</a></dt><dd>200 when it serves, otherwise 503 and why</dd>\n"
+    "<dt><a href=\"/-/upstreams\">/-/upstreams</a></dt>"
+    "<dd>the upstreams and their calls, as JSON</dd>\n"
+    "<dt><a href=\"/-/config\">/-/config</a></dt><dd>the configuration in force, as YAML</dd>\n"
+    "<dt><a href=\"/metrics\">/metrics</a></dt><dd>figures for Prometheus</dd>\n"
+    "<dt>/PATH?explain</dt>"
+    "<dd>what a request for an endpoint or /batch would do, as JSON</dd>\n"
+    "</dl>\n"
     "</body></html>\n";
 
 /* ---- gathering ---- */
@@ -54,26 +69,57 @@ static const struct tally **gather_tallies(const struct crew *crew)
     return tallies;
 }
 
-static struct metrics_worker *gather_workers(const struct crew *crew)
+static struct metrics_worker *gather_workers(const struct admin *admin, usec_t now)
 {
+    const struct crew *crew = admin->crew;
     struct metrics_worker *workers = mem_new(crew->count * sizeof *workers);
     for (size_t i = 0; i < crew->count; i++) {
-        workers[i].connections = atomic_load(&crew->seats[i].connections);
-        workers[i].mailbox_full = mailbox_refusals(crew->seats[i].mailbox);
+        const struct seat *seat = &crew->seats[i];
+        workers[i].connections = atomic_load(&seat->connections);
+        workers[i].silent = heartbeat_silence(admin->heartbeat, i, now);
+        workers[i].mailbox_messages = mailbox_waiting(seat->mailbox);
+        workers[i].mailbox_full = mailbox_refusals(seat->mailbox);
+        struct process_thread use;
+        workers[i].scheduled = process_look_at_thread(atomic_load(&seat->thread), &use);
+        if (workers[i].scheduled) {
+            workers[i].cpu = use.cpu;
+            workers[i].run_delay = use.run_delay;
+        }
+        workers[i].busy = loop_account_busy(&seat->tally->loop, now, &workers[i].turn);
     }
     return workers;
 }
 
-static const char *missing_upstream(const struct admin *admin, const struct tally *const *tallies)
+static const char *missing_upstream(const struct admin *admin, const struct tally *const *tallies,
+                                    usec_t now)
 {
     const struct config *config = admin->config;
     const struct upstream *upstreams = config->upstreams.items;
-    usec_t now = clock_now();
     for (size_t i = 0; i < config->upstreams.count; i++)
-        if (upstreams[i].required && tally_is_missed(tallies, admin->crew->count, upstreams[i].slot,
-                                                     now, config->unready_after))
+        if (upstreams[i].required &&
+            reach_is_missed_lately(tallies, admin->crew->count, upstreams[i].slot, now,
+                                   config->unready_after))
             return upstreams[i].name;
     return NULL;
+}
+
+/* Ready, or writes why not. */
+static bool is_ready(const struct admin *admin, const struct tally *const *tallies, usec_t now,
+                     struct buffer *out)
+{
+    size_t silent;
+    if (admin->state != ADMIN_SERVING) {
+        buffer_string(out, admin->state == ADMIN_STARTING ? "starting\n" : "draining\n");
+        return false;
+    }
+    if (heartbeat_is_silent(admin->heartbeat, now, &silent)) {
+        buffer_printf(out, "worker %zu does not answer\n", silent);
+        return false;
+    }
+    const char *missing = missing_upstream(admin, tallies, now);
+    if (missing)
+        buffer_printf(out, "upstream %s cannot be reached\n", missing);
+    return !missing;
 }
 
 static struct metrics_process gather_process(const struct admin *admin)
@@ -94,11 +140,14 @@ typedef void writer_fn(const struct metrics_source *source, struct buffer *out);
 static void write_figures(const struct admin *admin, writer_fn *write, struct buffer *out)
 {
     const struct tally **tallies scope_free = gather_tallies(admin->crew);
-    struct metrics_worker *workers scope_free = gather_workers(admin->crew);
+    usec_t now = clock_now();
+    struct metrics_worker *workers scope_free = gather_workers(admin, now);
+    scope_buffer struct buffer reason;
+    buffer_init(&reason, PAGE_MAX);
     const struct metrics_source source = {
         .config = admin->config,
-        .now = clock_now(),
-        .ready = admin->state == ADMIN_SERVING && !missing_upstream(admin, tallies),
+        .now = now,
+        .ready = is_ready(admin, tallies, now, &reason),
         .tallies = tallies,
         .workers = workers,
         .count = admin->crew->count,
@@ -106,6 +155,9 @@ static void write_figures(const struct admin *admin, writer_fn *write, struct bu
         .generation = admin->generation,
         .configured = admin->configured,
         .reload_failed = admin->reload_failed,
+        .restart_needed = admin->restart_needed,
+        .lines_dropped = access_log_dropped(admin->crew->access_log),
+        .spans_dropped = span_export_dropped(admin->crew->span_export),
         .version = GATHERD_VERSION,
         .libmicrohttpd = server_library_version(),
         .libcurl = curl_global_version(),
@@ -133,16 +185,10 @@ static struct answer *page(unsigned status, const char *media, struct buffer *bo
 static unsigned write_readiness(const struct admin *admin, struct buffer *out)
 {
     const struct tally **tallies scope_free = gather_tallies(admin->crew);
-    if (admin->state != ADMIN_SERVING) {
-        buffer_string(out, admin->state == ADMIN_STARTING ? "starting\n" : "draining\n");
+    if (!is_ready(admin, tallies, clock_now(), out))
         return 503;
-    }
-    const char *missing = missing_upstream(admin, tallies);
-    if (missing)
-        buffer_printf(out, "upstream %s cannot be reached\n", missing);
-    else
-        buffer_string(out, "ready\n");
-    return missing ? 503 : 200;
+    buffer_string(out, "ready\n");
+    return 200;
 }
 
 static struct answer *answer_page(const struct admin *admin, const char *path)
@@ -216,11 +262,13 @@ struct admin *admin_free(struct admin *admin)
     return NULL;
 }
 
-void admin_watch(struct admin *admin, const struct crew *crew, const struct config *config)
+void admin_watch(struct admin *admin, const struct crew *crew, const struct heartbeat *heartbeat,
+                 const struct config *config)
 {
     if (!admin)
         return;
     admin->crew = crew;
+    admin->heartbeat = heartbeat;
     admin->config = config;
     admin_server_answer_to(admin->server, &config->admin_hosts);
 }
@@ -231,7 +279,7 @@ void admin_enter(struct admin *admin, enum admin_state state)
         admin->state = state;
 }
 
-void admin_reloaded(struct admin *admin, const struct config *config)
+void admin_reloaded(struct admin *admin, const struct config *config, bool restart_needed)
 {
     if (!admin)
         return;
@@ -240,6 +288,7 @@ void admin_reloaded(struct admin *admin, const struct config *config)
         return;
     admin->config = config;
     admin_server_answer_to(admin->server, &config->admin_hosts);
+    admin->restart_needed = restart_needed;
     admin->configured = process_wall_clock();
     admin->generation++;
 }

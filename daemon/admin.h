@@ -10,6 +10,7 @@
 #include "front/listen.h"
 
 struct admin;
+struct heartbeat;
 
 enum admin_state { ADMIN_STARTING, ADMIN_SERVING, ADMIN_DRAINING };
 
@@ -19,10 +20,12 @@ int must_check admin_new(struct loop *loop, const struct listeners *listeners,
 struct admin *admin_free(struct admin *admin); /* NULL is fine */
 
 /* What is watched, borrowed until admin_free(). Before the first turn. */
-void admin_watch(struct admin *admin, const struct crew *crew, const struct config *config);
+void admin_watch(struct admin *admin, const struct crew *crew, const struct heartbeat *heartbeat,
+                 const struct config *config);
 void admin_enter(struct admin *admin, enum admin_state state);
-/* After a reload: what is in force now (borrowed), or NULL when it failed. */
-void admin_reloaded(struct admin *admin, const struct config *config);
+/* After a reload: what is in force now (borrowed), or NULL when it failed; whether some of it
+ * waits for a restart. */
+void admin_reloaded(struct admin *admin, const struct config *config, bool restart_needed);
 
 /* After every turn of the loop. The moment to come back at the latest. */
 usec_t admin_turn(struct admin *admin);

@@ -16,12 +16,14 @@
 
 #define PRINT_MAX ((size_t)64 * 1024 * 1024)
 
-struct config *command_load(const char *file)
+typedef struct config *load_fn(const char *file, struct config *previous, struct faults *faults);
+
+static struct config *load(const char *file, load_fn *how)
 {
     scope_arena struct arena *arena = arena_new();
     struct faults faults;
     faults_init(&faults, arena, LOAD_FAULTS_SHOWN);
-    struct config *config = load_config(file, NULL, &faults);
+    struct config *config = how(file, NULL, &faults);
     for (const struct fault *fault = faults.first; fault; fault = fault->next)
         fprintf(stderr, "%s: %s\n", fault->place, fault->text);
     if (faults.count > faults.most)
@@ -29,11 +31,19 @@ struct config *command_load(const char *file)
     return config;
 }
 
+struct config *command_load(const char *file)
+{
+    return load(file, load_config_to_serve);
+}
+
 int command_check_config(const char *file)
 {
-    struct config *config = command_load(file);
+    struct config *config = load(file, load_config);
     if (!config)
         return EXIT_MISUSED;
+    const char *unknown = load_unknown_credential(config);
+    if (unknown)
+        fprintf(stderr, "CREDENTIALS_DIRECTORY is not set here: %s was not looked at\n", unknown);
     printf("%s: ok\n", file ? file : "built-in defaults");
     config_unref(config);
     return EXIT_SUCCESS;
@@ -53,7 +63,7 @@ int command_print_config(const char *file)
 {
     scope_buffer struct buffer out;
     buffer_init(&out, PRINT_MAX);
-    struct config *config = command_load(file);
+    struct config *config = load(file, load_config);
     if (!config)
         return EXIT_MISUSED;
     config_print(config, &out);

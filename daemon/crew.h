@@ -15,6 +15,7 @@
 struct seat {
     struct mailbox *mailbox;
     struct tally *tally;                 /* written by the worker */
+    _Atomic(uint64_t) thread;            /* gettid() of the worker; 0: it does not run */
     _Atomic(uint64_t) connections;       /* its own, and those on their way to it */
     _Atomic(uint64_t) served, in_flight; /* requests, as of its last answer to worker_ask() */
 };

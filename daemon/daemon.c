@@ -1,7 +1,7 @@
 /*
  * The composition root. The main thread serves nobody but who looks at the admin pages: it
- * waits for signals, and for the moment to tell the service manager that all workers are
- * alive.
+ * waits for signals, and for the moment to ask all workers whether they live and to tell the
+ * service manager.
  *
  * Workers and resolver threads are detached; two latches count them, because
  * the order of the end matters: workers first, then the resolver, whose
@@ -34,15 +34,16 @@
 #include "sys/signals.h"
 #include "worker.h"
 
-#define OVERRUN      (5 * USEC_PER_SEC) /* what ending may take beyond the drain time */
-#define START_WAIT   (10 * USEC_PER_SEC)
-#define STATUS_EVERY (3 * USEC_PER_SEC)
-#define STOP_POLL    (20 * USEC_PER_MSEC)
-#define RELOAD_WAIT  (2 * USEC_PER_SEC)
+#define OVERRUN     (5 * USEC_PER_SEC) /* what ending may take beyond the drain time */
+#define START_WAIT  (10 * USEC_PER_SEC)
+#define BEAT_EVERY  (3 * USEC_PER_SEC)
+#define STOP_POLL   (20 * USEC_PER_MSEC)
+#define RELOAD_WAIT (2 * USEC_PER_SEC)
 
 struct daemon {
     const char *file;
-    struct config *config; /* in force */
+    struct config *config;  /* in force */
+    struct config *started; /* what only a restart changes is as it says */
     struct arena *arena;
     struct listeners listeners, admin_listeners;
     struct loop *loop; /* of the main thread */
@@ -114,14 +115,7 @@ static int make_outlets(struct daemon *daemon, size_t workers)
     int rc = access_log_new(workers, config->access_log.ring, JOURNAL_SOCKET, &crew->access_log);
     if (rc == 0)
         rc = span_export_new(workers, config->tracing.queue, &crew->span_export);
-    if (rc == 0)
-        rc = span_export_configure(crew->span_export, config);
-    if (rc != 0)
-        return rc;
-    rc = access_log_configure(crew->access_log, config);
-    if (rc != 0)
-        log_error("accessLog: %s cannot be opened: %s", config->access_log.to, strerror(-rc));
-    return rc;
+    return rc == 0 ? span_export_configure(crew->span_export, config) : rc;
 }
 
 static int make_workers(struct daemon *daemon)
@@ -157,6 +151,15 @@ static int make_loop(struct daemon *daemon)
     return rc;
 }
 
+static int open_access_log(struct daemon *daemon)
+{
+    int rc = access_log_configure(daemon->crew.access_log, daemon->config);
+    if (rc != 0)
+        log_error("accessLog: %s cannot be opened: %s", daemon->config->access_log.to,
+                  strerror(-rc));
+    return rc;
+}
+
 static int open_admin(struct daemon *daemon)
 {
     if (daemon->admin_listeners.count == 0)
@@ -166,7 +169,7 @@ static int open_admin(struct daemon *daemon)
         log_error("cannot serve the admin pages: %s", strerror(-rc));
         return rc;
     }
-    admin_watch(daemon->admin, &daemon->crew, daemon->config);
+    admin_watch(daemon->admin, &daemon->crew, &daemon->heartbeat, daemon->config);
     for (size_t i = 0; i < daemon->admin_listeners.count; i++)
         log_info("admin pages on %s", daemon->admin_listeners.items[i].name);
     return 0;
@@ -193,11 +196,12 @@ static int prepare(struct daemon *daemon)
     rc = make_loop(daemon); /* later than passed sockets, whose numbers it might take */
     if (rc == 0)
         rc = make_workers(daemon);
-    if (rc != 0)
+    if (rc != 0) {
         log_error("cannot start the workers: %s", strerror(-rc));
-    else
-        rc = open_admin(daemon);
-    return rc;
+        return rc;
+    }
+    rc = open_access_log(daemon);
+    return rc == 0 ? open_admin(daemon) : rc;
 }
 
 /* Runs what is due on the main thread; the moment to come back at the latest. */
@@ -258,7 +262,7 @@ static void start_workers(struct daemon *daemon)
     admin_enter(daemon->admin, ADMIN_SERVING);
     log_event(LOG_LEVEL_INFO, &fields, "ready: %zu workers", daemon->crew.count);
     notify_ready();
-    heartbeat_start(&daemon->heartbeat, &daemon->crew, daemon->workers, STATUS_EVERY);
+    heartbeat_start(&daemon->heartbeat, &daemon->crew, daemon->workers, BEAT_EVERY);
 }
 
 /* ---- while it runs ---- */
@@ -291,7 +295,7 @@ static void apply_outlets(struct daemon *daemon, struct config *config)
 }
 
 /* Returns once every worker has it, so that the log line afterwards tells the truth. */
-static void apply_config(struct daemon *daemon, struct config *config)
+static void apply_config(struct daemon *daemon, struct config *config, bool restart_needed)
 {
     struct latch *taken = latch_new();
     apply_outlets(daemon, config);
@@ -305,7 +309,7 @@ static void apply_config(struct daemon *daemon, struct config *config)
     config_set_limits(config);
     resolver_reload(daemon->crew.resolver, &config->resolver);
     apply_log_level(config);
-    admin_reloaded(daemon->admin, config);
+    admin_reloaded(daemon->admin, config, restart_needed);
     config_unref(daemon->config);
     daemon->config = config;
 }
@@ -317,16 +321,16 @@ static void reload(struct daemon *daemon)
     faults_init(&faults, arena, LOAD_FAULTS_SHOWN);
     usec_t began = clock_now();
     notify_reloading();
-    struct config *config = load_config(daemon->file, daemon->config, &faults);
+    struct config *config = load_config_to_serve(daemon->file, daemon->config, &faults);
     if (!config) {
         report_broken(daemon, &faults);
-        admin_reloaded(daemon->admin, NULL);
+        admin_reloaded(daemon->admin, NULL, false);
         apply_outlets(daemon, daemon->config); /* a log may have been moved away */
         notify_ready();
         return;
     }
-    const char *waiting = config_needs_restart(daemon->config, config, arena);
-    apply_config(daemon, config);
+    const char *waiting = config_needs_restart(daemon->started, config, arena);
+    apply_config(daemon, config, waiting != NULL);
     if (waiting)
         log_warning("a restart is needed for changes to: %s", waiting);
     struct log_fields fields = event(EVENT_RELOADED);
@@ -436,6 +440,7 @@ static void take_apart(struct daemon *daemon)
     curl_global_stop();
     latch_free(daemon->workers_in);
     latch_free(daemon->resolvers_in);
+    config_unref(daemon->started);
     config_unref(daemon->config);
     arena_free(daemon->arena);
 }
@@ -445,6 +450,7 @@ int daemon_run(struct config *config, const char *file)
     struct daemon daemon = {
         .file = file,
         .config = config,
+        .started = config_ref(config),
         .arena = arena_new(),
         .workers_in = latch_new(),
         .resolvers_in = latch_new(),

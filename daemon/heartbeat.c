@@ -13,22 +13,34 @@
 #include "events.h"
 #include "sys/notify.h"
 
-static void ask_all(const struct heartbeat *heartbeat)
+static void ask_all(const struct heartbeat *heartbeat, usec_t now)
 {
     for (size_t i = 0; i < heartbeat->crew->count; i++)
-        worker_ask(heartbeat->workers[i]);
+        worker_ask(heartbeat->workers[i], now);
 }
 
-static bool all_answered(const struct heartbeat *heartbeat)
+/* Named at once, and again each time that it has lasted twice as long: there may be nobody to
+ * end it, and then it may last for days. */
+static bool is_to_be_named(const struct heartbeat *heartbeat, usec_t silence, usec_t now)
+{
+    usec_t passed = now - heartbeat->last, mark = heartbeat->interval;
+    while (mark + passed <= silence)
+        mark *= 2;
+    return silence >= mark;
+}
+
+static bool all_answered(const struct heartbeat *heartbeat, usec_t now)
 {
     bool all = true;
-    for (size_t i = 0; i < heartbeat->crew->count; i++)
-        if (!worker_answered(heartbeat->workers[i])) {
-            struct log_fields fields = {.count = 0};
-            log_add_text(&fields, LOG_MESSAGE_ID, EVENT_WORKER_SILENT);
-            log_event(LOG_LEVEL_WARNING, &fields, "worker %zu does not answer", i);
-            all = false;
-        }
+    for (size_t i = 0; i < heartbeat->crew->count; i++) {
+        usec_t silence = heartbeat_silence(heartbeat, i, now);
+        all = all && silence == 0;
+        if (!is_to_be_named(heartbeat, silence, now))
+            continue;
+        struct log_fields fields = {.count = 0};
+        log_add_text(&fields, LOG_MESSAGE_ID, EVENT_WORKER_SILENT);
+        log_event(LOG_LEVEL_WARNING, &fields, "worker %zu does not answer", i);
+    }
     return all;
 }
 
@@ -70,42 +82,53 @@ void heartbeat_start(struct heartbeat *heartbeat, const struct crew *crew,
         .interval = half > 0 && half < every ? half : every,
         .watched = half > 0,
     };
-    if (!notify_is_managed())
-        heartbeat->interval = 0;
-    if (heartbeat->interval == 0)
-        return;
-    heartbeat->next = clock_now() + heartbeat->interval;
-    ask_all(heartbeat);
+    heartbeat->last = clock_now();
+    heartbeat->next = heartbeat->last + heartbeat->interval;
+    ask_all(heartbeat, heartbeat->last);
     show_status(heartbeat);
 }
 
 usec_t heartbeat_turn(struct heartbeat *heartbeat)
 {
-    if (heartbeat->interval == 0)
-        return USEC_NEVER;
     usec_t now = clock_now();
     if (now < heartbeat->next)
         return heartbeat->next;
+    bool alive = heartbeat->stopping || all_answered(heartbeat, now);
+    heartbeat->last = now;
     heartbeat->next = now + heartbeat->interval;
-    bool alive = heartbeat->stopping || all_answered(heartbeat);
     if (alive && heartbeat->watched)
         notify_watchdog();
     show_status(heartbeat);
     if (!heartbeat->stopping)
-        ask_all(heartbeat);
+        ask_all(heartbeat, now);
     return heartbeat->next;
+}
+
+usec_t heartbeat_silence(const struct heartbeat *heartbeat, size_t seat, usec_t now)
+{
+    if (!heartbeat->workers || heartbeat->stopping)
+        return 0;
+    return worker_silence(heartbeat->workers[seat], now);
+}
+
+bool heartbeat_is_silent(const struct heartbeat *heartbeat, usec_t now, size_t *ret_seat)
+{
+    for (size_t i = 0; heartbeat->workers && i < heartbeat->crew->count; i++)
+        if (heartbeat_silence(heartbeat, i, now) >= heartbeat->interval) {
+            *ret_seat = i;
+            return true;
+        }
+    return false;
 }
 
 void heartbeat_note(struct heartbeat *heartbeat, const char *note)
 {
     snprintf(heartbeat->note, sizeof heartbeat->note, "%s", note);
-    if (heartbeat->interval > 0)
-        show_status(heartbeat);
+    show_status(heartbeat);
 }
 
 void heartbeat_stop(struct heartbeat *heartbeat)
 {
     heartbeat->stopping = true;
-    if (heartbeat->interval > 0)
-        show_status(heartbeat);
+    show_status(heartbeat);
 }

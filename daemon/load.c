@@ -63,6 +63,20 @@ static void check_listen(const struct config *config, struct faults *faults)
     }
 }
 
+static bool is_unknown_credential(const struct upstream *upstream)
+{
+    return upstream->ca_file && strncmp(upstream->ca_file, "${", 2) == 0;
+}
+
+const char *load_unknown_credential(const struct config *config)
+{
+    const struct upstream *upstreams = config->upstreams.items;
+    for (size_t i = 0; i < config->upstreams.count; i++)
+        if (is_unknown_credential(&upstreams[i]))
+            return upstreams[i].ca_file;
+    return NULL;
+}
+
 struct config *load_config(const char *file, struct config *previous, struct faults *faults)
 {
     struct config *config = file ? config_load(file, previous, faults) : config_defaults();
@@ -70,5 +84,19 @@ struct config *load_config(const char *file, struct config *previous, struct fau
         check_listen(config, faults);
     if (config)
         check_admin(config, faults);
+    return faults_any(faults) ? config_unref(config) : config;
+}
+
+struct config *load_config_to_serve(const char *file, struct config *previous,
+                                    struct faults *faults)
+{
+    struct config *config = load_config(file, previous, faults);
+    for (size_t i = 0; config && i < config->upstreams.count; i++) {
+        const struct upstream *upstreams = config->upstreams.items, *upstream = &upstreams[i];
+        if (is_unknown_credential(upstream))
+            fault_at(faults, node_get(upstream->node, "caFile"),
+                     "CREDENTIALS_DIRECTORY is not set: systemd sets it for a service "
+                     "with LoadCredential=");
+    }
     return faults_any(faults) ? config_unref(config) : config;
 }

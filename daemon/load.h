@@ -9,5 +9,11 @@ enum { LOAD_FAULTS_SHOWN = 100 };
 /* config_load(), or the built-in defaults when `file` is NULL; `listen` is checked
  * too. NULL with faults. */
 struct config *load_config(const char *file, struct config *previous, struct faults *faults);
+/* The same to serve with: a credential that nothing is known of is a fault. */
+struct config *load_config_to_serve(const char *file, struct config *previous,
+                                    struct faults *faults);
+/* The first file of `config` that could not be looked at because it is a credential and
+ * nobody said where those are; NULL: there is none. */
+const char *load_unknown_credential(const struct config *config);
 
 #endif

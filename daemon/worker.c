@@ -47,7 +47,8 @@ struct worker {
     bool stopping, gave_up;
     usec_t until; /* of the drain; later: of the flush */
     struct mail pulse;
-    _Atomic(bool) pulse_sent;
+    _Atomic(usec_t) asked; /* when the question was that is open; 0: none is */
+    bool posted;           /* the main thread's: it has left for the mailbox */
 };
 
 struct order {
@@ -142,7 +143,7 @@ static void take_pulse(struct mail *mail, void *receiver)
         atomic_store(&seat->served, served);
         atomic_store(&seat->in_flight, in_flight);
     }
-    atomic_store(&worker->pulse_sent, false);
+    atomic_store(&worker->asked, 0);
 }
 
 /* True when there is more to do without waiting. Clients come last: an answer that is
@@ -199,7 +200,9 @@ static void take_down(struct worker *worker)
 static void run(void *ctx)
 {
     struct worker *worker = ctx;
+    _Atomic(uint64_t) *thread = &worker->crew->seats[worker->seat].thread;
     bool more = false;
+    atomic_store(thread, (uint64_t)gettid());
     while (!is_finished(worker)) {
         int rc = loop_turn(worker->loop, wait_until(worker, more));
         if (rc != 0) {
@@ -211,6 +214,7 @@ static void run(void *ctx)
         more = run_parts(worker);
     }
     take_down(worker);
+    atomic_store(thread, 0);
 }
 
 /* ---- on the main thread ---- */
@@ -332,17 +336,21 @@ void worker_greet(struct worker *worker, struct latch *latch)
     send_order(worker, (struct order){.mail.deliver = take_greeting, .taken = latch});
 }
 
-void worker_ask(struct worker *worker)
+/* A question that a full mailbox refuses is open all the same, and tried again. */
+void worker_ask(struct worker *worker, usec_t now)
 {
-    if (atomic_load(&worker->pulse_sent))
+    if (atomic_load(&worker->asked) == 0) {
+        worker->posted = false;
+        atomic_store(&worker->asked, now);
+    }
+    if (worker->posted)
         return;
-    atomic_store(&worker->pulse_sent, true);
     worker->pulse.deliver = take_pulse;
-    if (mailbox_post(own_mailbox(worker), &worker->pulse) != 0)
-        atomic_store(&worker->pulse_sent, false);
+    worker->posted = mailbox_post(own_mailbox(worker), &worker->pulse) == 0;
 }
 
-bool worker_answered(struct worker *worker)
+usec_t worker_silence(const struct worker *worker, usec_t now)
 {
-    return !atomic_load(&worker->pulse_sent);
+    usec_t asked = atomic_load(&worker->asked);
+    return asked > 0 && asked < now ? now - asked : 0;
 }

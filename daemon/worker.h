@@ -30,10 +30,10 @@ void worker_configure(struct worker *worker, struct config *config, struct latch
 void worker_stop(struct worker *worker, usec_t until);
 /* The worker runs its loop: it leaves `latch`, which it enters here. */
 void worker_greet(struct worker *worker, struct latch *latch);
-/* Asks for a sign of life and for the figures at its seat; nothing while a question is
- * open. */
-void worker_ask(struct worker *worker);
-/* False while a question is open. */
-bool worker_answered(struct worker *worker);
+/* Asks, at the moment `now`, for a sign of life and for the figures at its seat; while a
+ * question is open it stays the one. */
+void worker_ask(struct worker *worker, usec_t now);
+/* How long the question that is open has waited at `now`; 0: none is. */
+usec_t worker_silence(const struct worker *worker, usec_t now);
 
 #endif

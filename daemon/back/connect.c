@@ -213,8 +213,7 @@ static enum outcome_code judge(const struct connecting *connecting, CURLcode res
             return code;
     }
     enum outcome_code code = curl_result_code(&failure);
-    if (code == OUTCOME_INTERNAL)
-        *ret_detail = curl_easy_strerror(result);
+    *ret_detail = curl_result_detail(result, code);
     return code;
 }
 
@@ -265,7 +264,7 @@ void connecting_stop(struct connecting *connecting)
     if (connecting->channel)
         channel_close(connecting->channel);
     if (connecting->handle) {
-        multi_cancel(connecting->handle->multi, connecting->handle->easy);
+        multi_cancel(connecting->handle->multi, connecting->handle->easy, false);
         lanes_give(connector->lanes, connecting->handle);
     }
     free(connecting);

@@ -85,6 +85,15 @@ enum outcome_code curl_result_code(const struct curl_failure *failure)
     }
 }
 
+/* Without a file nobody is trusted, so it is no fault of the upstream's. */
+const char *curl_result_detail(CURLcode result, enum outcome_code code)
+{
+    if (result == CURLE_SSL_CACERT_BADFILE)
+        return "there is no file of trusted authorities that can be read (the package "
+               "ca-certificates brings one, or caFile names one)";
+    return code == OUTCOME_INTERNAL ? curl_easy_strerror(result) : NULL;
+}
+
 /* The proxy's reply was not 200. */
 static enum outcome_code tunnel_refused(long status, const char **ret_detail)
 {

@@ -19,6 +19,8 @@ struct curl_failure {
 };
 
 enum outcome_code curl_result_code(const struct curl_failure *failure);
+/* What to say beside that code's own sentence; NULL: nothing. Lives for ever. */
+const char *curl_result_detail(CURLcode result, enum outcome_code code);
 /* The same for an attempt through a proxy that may have failed at the proxy; OUTCOME_NONE:
  * not there. `ret_detail` says more, or stays as it was. */
 enum outcome_code proxy_failure(CURL *easy, const struct curl_failure *failure,

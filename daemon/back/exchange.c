@@ -290,7 +290,7 @@ static void connected(void *ctx, struct channel *channel, enum outcome_code code
     channel->tally = exchange->tally;
     if (exchange->tally) {
         tally_add(&exchange->tally->opened, 1);
-        tally_add(&exchange->tally->opened_1, 1);
+        tally_add(&exchange->tally->known, 1);
     }
     begin_sending(exchange, channel);
     exchange->tell_sent = true;

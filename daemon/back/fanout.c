@@ -49,9 +49,12 @@ static void observe(struct fanout *fanout)
         fanout->observer->job_ended(fanout->observer, &fanout->job);
 }
 
+/* Of an answer that goes to a client the front counts the limit. */
 static void hand_over(struct fanout *fanout, struct answer *answer)
 {
     assert(!fanout->ended);
+    if (fanout->parent)
+        tally_limit(fanout->engine->tally, answer->limit);
     fanout->ended = true;
     fanout->done(fanout->ctx, answer);
 }
@@ -77,9 +80,19 @@ static void end_stream(struct fanout *fanout)
     fanout->parts->all_done(fanout->ctx, &fanout->job);
 }
 
+static void count_limits(const struct fanout *fanout)
+{
+    struct tally *tally = fanout->engine->tally;
+    if (tally && fanout->job.too_deep > 0)
+        tally_add(&tally->limits[TALLY_JSON_DEPTH], fanout->job.too_deep);
+    if (tally && fanout->job.too_large > 0)
+        tally_add(&tally->limits[TALLY_MERGED], fanout->job.too_large);
+}
+
 static void finish(struct fanout *fanout)
 {
     legs_stop(fanout);
+    count_limits(fanout);
     if (fanout->parts) {
         end_stream(fanout);
     } else if (fanout->group) {
@@ -188,6 +201,14 @@ void fanout_fail_unsent(struct fanout *fanout, size_t index, enum outcome_code f
     fanout_fail(fanout, index, failure, &outcome);
 }
 
+/* A request that could not be planned. */
+static void fail_refused(struct fanout *fanout, size_t index)
+{
+    const struct planned *item = &fanout->plan.items[index];
+    tally_limit(fanout->engine->tally, item->refused_by);
+    fanout_fail_unsent(fanout, index, item->refusal, item->refusal_detail);
+}
+
 /* ---- what waits ---- */
 
 static bool next_ready(struct fanout *fanout, size_t *ret_index, size_t *ret_blocker)
@@ -228,7 +249,7 @@ static void start_late(struct fanout *fanout, size_t index, size_t blocker)
         return;
     }
     arena_free(arena);
-    fanout_fail_unsent(fanout, index, item->refusal, item->refusal_detail);
+    fail_refused(fanout, index);
 }
 
 void fanout_go_on(struct fanout *fanout)
@@ -287,7 +308,7 @@ static bool is_early(struct fanout *fanout, size_t index)
     if (request->late->waits)
         return false;
     if (item->refusal != OUTCOME_NONE)
-        fanout_fail_unsent(fanout, index, item->refusal, item->refusal_detail);
+        fail_refused(fanout, index);
     else if (request->foreach)
         foreach_start(fanout, index);
     else

@@ -52,6 +52,8 @@ void foreach_start(struct fanout *fanout, size_t index)
     const struct foreach *foreach = fanout->plan.items[index].request->foreach;
     struct items items;
     const char *wrong = items_find(fanout->plan.values, foreach, fanout->arena, &items);
+    if (wrong && items.too_many)
+        tally_limit(fanout->engine->tally, TALLY_FOREACH_MAX);
     if (wrong)
         fanout_fail_unsent(fanout, index, OUTCOME_UNRESOLVED_REFERENCE, wrong);
     else if (items.count == 0)

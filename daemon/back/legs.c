@@ -18,10 +18,23 @@ static size_t index_of(const struct leg *leg)
     return (size_t)(leg - leg->owner->legs);
 }
 
+/* The calls of a foreach are one part, however many fan-outs that takes. */
+static const char *outer_part(const struct fanout *fanout)
+{
+    const char *id = NULL;
+    for (; fanout->parent; fanout = fanout->parent) {
+        const struct leg *leg = fanout->ctx;
+        if (!fanout->group || id)
+            id = leg->owner->plan.items[index_of(leg)].request->id;
+    }
+    return id;
+}
+
 static void observe(const struct fanout *fanout, size_t index)
 {
     fanout->observer->call_ended(fanout->observer, &fanout->plan.items[index].call,
-                                 &fanout->job.parts[index], fanout->legs[index].started);
+                                 &fanout->job.parts[index], outer_part(fanout),
+                                 fanout->legs[index].started);
 }
 
 static void call_came_home(void *ctx, size_t index, struct outcome *outcome)

@@ -1,25 +1,23 @@
 /*
  * curl_multi_socket_action() on base/loop. What makes it correct and cheap:
  *
- * - A table by descriptor holds the watches. CURL_POLL_REMOVE says only that no
- *   transfer uses the connection now: the epoll entry stays, and a reuse costs
- *   no epoll_ctl. A connection ends when libcurl closes it through our callback.
+ * - A table by descriptor holds the watches. CURL_POLL_REMOVE says only that no transfer uses
+ *   the connection now: the epoll entry stays, and a reuse costs no epoll_ctl. A
+ *   connection ends when libcurl closes it through our callback.
  * - libcurl 7.88.0 to 8.2.0 close a socket that is not connected yet without
  *   that callback. So after a failure or a cancel the descriptors that became
  *   idle in it are checked: epoll itself knows whether an entry's file is open.
- * - An event on such an idle connection means that the upstream closed it, or
- *   sent what nobody asked for. It is shut down at once, so that libcurl's own
- *   check before a reuse finds it dead and no reply is ever taken from there.
- *   Only HTTP/2 has things to say between calls; there the end of the connection
- *   counts, and the frames stay in the socket until libcurl looks before a reuse.
- * - libcurl 7.88 leaves the reset of a cancelled stream in its buffer until the
- *   connection is used again. So a connection that a cancel leaves idle is shut
- *   down: the upstream shall stop working for us at once.
+ * - An event on such an idle connection means that the upstream closed it, or sent what
+ *   nobody asked for. It is shut down at once, so that libcurl's own check before a reuse
+ *   finds it dead and no reply is ever taken from there. Only HTTP/2 has things to say
+ *   between calls; its frames stay in the socket until libcurl looks before a reuse.
+ * - libcurl 7.88 to 8.14 leave the reset of a cancelled stream in their buffer until the
+ *   connection is used again. So one that a cancel leaves idle is shut down, and those in
+ *   use are looked at once more: which of them had the stream cannot be asked.
  * - The timeout callback only notes the time; libcurl must not be entered from
  *   its own callbacks. A timeout of 0 is served in the same turn (multi_run()).
- * - libcurl 7.88 reads more from an HTTP/2 connection than it hands out, and then waits
- *   for the next event, which may never come. So after an event its connection is looked
- *   at again until nothing comes.
+ * - libcurl 7.88 reads more from an HTTP/2 connection than it hands out, and then waits for
+ *   an event that may never come. So its connection is looked at until nothing comes.
  * - While transfers run, libcurl is called at least once a second even when it
  *   has not asked for it: several versions forget a timeout now and then.
  */
@@ -35,7 +33,8 @@
 
 enum { FIRST_SOCKETS = 64, ROUNDS = 8, ROUNDS_AGAIN = 64 };
 
-#define TICK USEC_PER_SEC
+#define TICK           USEC_PER_SEC
+#define RESETS_AT_ONCE 0x080f00 /* libcurl 8.15.0 */
 
 struct socket_watch {
     struct watch watch;
@@ -47,7 +46,8 @@ struct socket_watch {
     uint32_t events;            /* watched for */
     struct socket_watch *older; /* in `just_idle` */
     bool is_just_idle;
-    struct link again; /* in multi->again, or in none */
+    struct link again;            /* in multi->again, or in none */
+    struct upstream_tally *tally; /* where it counts; NULL: nowhere */
 };
 
 struct multi {
@@ -60,6 +60,7 @@ struct multi {
     size_t socket_room, socket_count;
     struct socket_watch *just_idle; /* since libcurl was entered last */
     struct link again;              /* connections to look at once more in this turn */
+    bool resets_late, resets;       /* of streams wait in libcurl's buffers; they do now */
     bool has_frames;                /* of HTTP/2: the rest is only for them */
     bool progress;
     multi_finished_fn *finished;
@@ -129,9 +130,21 @@ static void look_again(struct multi *multi)
         loop_set(multi->loop, &multi->timer, loop_now(multi->loop), wake);
 }
 
+static void look_at_all(struct multi *multi)
+{
+    multi->resets = false;
+    for (size_t fd = 0; fd < multi->socket_room; fd++) {
+        struct socket_watch *socket = multi->sockets[fd];
+        if (socket && !socket->idle && !socket->released && !list_holds(&socket->again))
+            list_append(&multi->again, &socket->again);
+    }
+}
+
 void multi_run(struct multi *multi)
 {
     run_due(multi);
+    if (multi->resets)
+        look_at_all(multi);
     look_again(multi);
 }
 
@@ -177,8 +190,27 @@ static int watch_socket(struct multi *multi, struct socket_watch *socket, curl_s
     return rc;
 }
 
+static void set_idle(struct socket_watch *socket, bool idle)
+{
+    if (socket->tally && socket->idle != idle)
+        tally_add(idle ? &socket->tally->rested : &socket->tally->taken, 1);
+    socket->idle = idle;
+}
+
+/* It serves no call any more, whenever libcurl closes it. */
+static void count_end(struct socket_watch *socket)
+{
+    if (!socket->tally)
+        return;
+    if (socket->idle)
+        tally_add(&socket->tally->taken, 1);
+    tally_add(&socket->tally->closed, 1);
+    socket->tally = NULL;
+}
+
 static void end_socket(struct socket_watch *socket)
 {
+    count_end(socket);
     shutdown(socket->watch.fd, SHUT_RDWR);
     loop_unwatch(socket->multi->loop, &socket->watch);
 }
@@ -249,6 +281,7 @@ static void forget_socket(struct multi *multi, curl_socket_t fd)
     struct socket_watch *socket = find_socket(multi, fd);
     if (!socket)
         return;
+    count_end(socket);
     unlist_just_idle(multi, socket);
     if (list_holds(&socket->again))
         list_remove(&socket->again);
@@ -296,7 +329,7 @@ static int interest_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, v
     if (what == CURL_POLL_REMOVE) {
         if (!socket)
             return 0;
-        socket->idle = true;
+        set_idle(socket, true);
         if (!socket->is_just_idle) {
             socket->is_just_idle = true;
             socket->older = multi->just_idle;
@@ -308,7 +341,8 @@ static int interest_changed(CURL *easy, curl_socket_t fd, int what, void *ctx, v
         socket = make_socket(multi, fd);
     if (socket->is_just_idle)
         unlist_just_idle(multi, socket);
-    socket->idle = socket->frames = false;
+    set_idle(socket, false);
+    socket->frames = false;
     uint32_t events = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
                       (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0);
     /* To return -1 would end every transfer; this one ends when it next sends. */
@@ -380,18 +414,37 @@ void multi_remove(struct multi *multi, CURL *easy)
         loop_clear(multi->loop, &multi->timer);
 }
 
-void multi_cancel(struct multi *multi, CURL *easy)
+void multi_cancel(struct multi *multi, CURL *easy, bool stream)
 {
     multi_remove(multi, easy);
     check_just_idle(multi, IDLE_END);
+    if (!stream || multi->running == 0 || !multi->resets_late)
+        return;
+    multi->resets = true;
+    loop_set(multi->loop, &multi->timer, loop_now(multi->loop), wake);
+}
+
+static struct socket_watch *socket_of(const struct multi *multi, CURL *easy)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    CURLcode rc = curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+    return rc == CURLE_OK && fd != CURL_SOCKET_BAD ? find_socket(multi, fd) : NULL;
+}
+
+void multi_count(struct multi *multi, CURL *easy, struct upstream_tally *tally)
+{
+    struct socket_watch *socket = socket_of(multi, easy);
+    if (!socket || socket->tally)
+        return;
+    socket->tally = tally;
+    tally_add(&tally->known, 1);
+    if (socket->idle)
+        tally_add(&tally->rested, 1);
 }
 
 void multi_leave(struct multi *multi, CURL *easy, bool frames)
 {
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    CURLcode rc = curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
-    struct socket_watch *socket =
-        rc == CURLE_OK && fd != CURL_SOCKET_BAD ? find_socket(multi, fd) : NULL;
+    struct socket_watch *socket = socket_of(multi, easy);
     if (!socket || !socket->idle)
         return;
     socket->frames = frames;
@@ -412,6 +465,7 @@ int multi_new(struct loop *loop, long connections, multi_finished_fn *finished, 
     multi->loop = loop;
     multi->finished = finished;
     multi->ctx = ctx;
+    multi->resets_late = curl_version_info(CURLVERSION_NOW)->version_num < RESETS_AT_ONCE;
     list_init(&multi->again);
     CURLMcode rc = curl_multi_setopt(curlm, CURLMOPT_SOCKETFUNCTION, interest_changed);
     rc |= curl_multi_setopt(curlm, CURLMOPT_SOCKETDATA, multi);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/loop.h"
+#include "core/tally.h"
 
 struct multi;
 
@@ -31,8 +32,12 @@ void multi_remove(struct multi *multi, CURL *easy);
  * frames that libcurl reads before the next use (`frames`), or nothing: it ends now.
  * From `finished`, before multi_remove(), and only for HTTP/2. */
 void multi_leave(struct multi *multi, CURL *easy, bool frames);
-/* One that has not: its connection is closed, unless others use it. Not from `finished`. */
-void multi_cancel(struct multi *multi, CURL *easy);
+/* The connection of a transfer that has ended counts in `tally` (of the first that asks) until it
+ * is closed. From `finished`, before multi_remove(). */
+void multi_count(struct multi *multi, CURL *easy, struct upstream_tally *tally);
+/* One that has not: its connection is closed, unless others use it; then its stream, if it
+ * may be one (`stream`), is reset in this turn. Not from `finished`. */
+void multi_cancel(struct multi *multi, CURL *easy, bool stream);
 
 /* The descriptor of a connection that a finished CONNECT_ONLY handle made becomes the
  * caller's: libcurl neither watches nor closes it from now on, not even when the

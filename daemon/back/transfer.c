@@ -2,9 +2,8 @@
  * Calls on libcurl. libcurl's callbacks only gather: the header goes through reply_head,
  * the body into a capped buffer, and what happened is noted in the transfer. A transfer
  * with something to tell is in the carrier's list, and carrier_turn() tells it with libcurl
- * off the stack; so an event may start and stop any transfer, itself included.
- *
- * Where calls share connections (HTTP/2), entry.h says when one is given to libcurl.
+ * off the stack; so an event may start and stop any transfer, itself included. Where calls
+ * share connections (HTTP/2), entry.h says when one is given to libcurl.
  *
  * Invariants: a transfer holds a handle from start until libcurl is done with
  * it or it is stopped; `finished` transfers hold none and are in the list.
@@ -187,8 +186,9 @@ static enum outcome_code judge(struct transfer *transfer, CURLcode result)
     if (curl_easy_getinfo(transfer->handle->easy, CURLINFO_OS_ERRNO, &failure.os_error) != CURLE_OK)
         failure.os_error = 0;
     enum outcome_code code = curl_result_code(&failure);
-    if (code == OUTCOME_INTERNAL)
-        head->detail = curl_easy_strerror(result);
+    const char *detail = curl_result_detail(result, code);
+    if (detail)
+        head->detail = detail;
     return code;
 }
 
@@ -285,7 +285,8 @@ static void transfer_finished(void *ctx, CURL *easy, CURLcode result)
     if (start_over(transfer, result))
         return;
     build_outcome(transfer, result);
-    transfer_count(easy, tally_upstream(transfer->carrier->tally, transfer->spec->upstream));
+    transfer_count(easy, transfer->carrier->multi,
+                   tally_upstream(transfer->carrier->tally, transfer->spec->upstream));
     leave_connection(transfer, result);
     leave_entry(transfer);
     multi_remove(((struct carrier *)ctx)->multi, easy);
@@ -381,7 +382,7 @@ void transfer_stop(struct transfer *transfer)
     if (transfer->handle) {
         entrant_withdraw(&transfer->entrant);
         if (transfer->launched)
-            multi_cancel(carrier->multi, transfer->handle->easy);
+            multi_cancel(carrier->multi, transfer->handle->easy, true);
         entry_passed(&transfer->entrant);
         release_handle(transfer);
     }

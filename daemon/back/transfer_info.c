@@ -7,7 +7,7 @@ bool transfer_made_connection(CURL *easy)
     return curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &count) == CURLE_OK && count > 0;
 }
 
-void transfer_count(CURL *easy, struct upstream_tally *tally)
+void transfer_count(CURL *easy, struct multi *multi, struct upstream_tally *tally)
 {
     curl_off_t body_in = 0, body_out = 0;
     long header_in = 0, header_out = 0;
@@ -23,4 +23,5 @@ void transfer_count(CURL *easy, struct upstream_tally *tally)
         tally_add(&tally->opened, 1);
     else if (header_in > 0)
         tally_add(&tally->reused, 1);
+    multi_count(multi, easy, tally);
 }

@@ -4,11 +4,11 @@
 
 #include <curl/curl.h>
 
-#include "core/tally.h"
+#include "back/multi.h"
 
 /* It has made a connection of its own. */
 bool transfer_made_connection(CURL *easy);
-/* One that has ended; `tally` may be NULL. */
-void transfer_count(CURL *easy, struct upstream_tally *tally);
+/* One of `multi` that has ended; `tally` may be NULL. */
+void transfer_count(CURL *easy, struct multi *multi, struct upstream_tally *tally);
 
 #endif

@@ -294,32 +294,55 @@ static void admit_late(struct loop *loop)
 
 /* ---- the turn ---- */
 
-void loop_keep_account(struct loop *loop, struct loop_account *account)
+static void set(_Atomic(uint64_t) *figure, uint64_t value)
 {
-    loop->account = account;
-    atomic_store(&account->since, clock_now());
+    atomic_store_explicit(figure, value, memory_order_relaxed);
 }
 
-/* It may begin or end to wait meanwhile: then both figures are read again. */
-uint64_t loop_account_busy(const struct loop_account *account, usec_t now, usec_t *ret_turn)
+void loop_keep_account(struct loop *loop, struct loop_account *account)
 {
-    uint64_t busy, since;
-    do {
-        since = atomic_load(&account->since);
-        busy = atomic_load(&account->busy);
-    } while (since != atomic_load(&account->since));
-    *ret_turn = since > 0 && since < now ? now - since : 0;
-    return busy + *ret_turn;
+    usec_t now = clock_now();
+    loop->account = account;
+    set(&account->work, LOOP_AT_WORK | now);
+    set(&account->turn, now);
+}
+
+/* A loop that stopped its clock before `now` may say so only after it was asked, and `now`
+ * may be before it began: what was told is then more than its word says, until it catches
+ * up. A sequence number would do as well, but who asks would wait for a thread that was
+ * stopped between its two halves. */
+uint64_t loop_account_busy(struct loop_account *account, usec_t now, usec_t *ret_turn)
+{
+    uint64_t turn = atomic_load_explicit(&account->turn, memory_order_relaxed);
+    uint64_t work = atomic_load_explicit(&account->work, memory_order_relaxed);
+    uint64_t told = atomic_load_explicit(&account->told, memory_order_relaxed);
+    if (work & LOOP_AT_WORK) {
+        usec_t began = work & ~LOOP_AT_WORK;
+        work = began < now ? now - began : 0;
+    }
+    *ret_turn = turn > 0 && turn < now ? now - turn : 0;
+    while (told < work)
+        if (atomic_compare_exchange_weak_explicit(&account->told, &told, work, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return work;
+    return told;
 }
 
 /* Between two waits there may be several turns that did not wait. */
-static void begin_waiting(struct loop *loop, usec_t now)
+static void begin_waiting(struct loop_account *account, usec_t now)
 {
-    struct loop_account *account = loop->account;
-    uint64_t since = atomic_load_explicit(&account->since, memory_order_relaxed);
-    uint64_t busy = atomic_load_explicit(&account->busy, memory_order_relaxed);
-    atomic_store_explicit(&account->since, 0, memory_order_relaxed);
-    atomic_store_explicit(&account->busy, busy + (now - since), memory_order_release);
+    uint64_t work = atomic_load_explicit(&account->work, memory_order_relaxed);
+    if (work & LOOP_AT_WORK) /* else the last wait has failed */
+        set(&account->work, now - (work & ~LOOP_AT_WORK));
+    set(&account->turn, 0);
+}
+
+static void begin_turn(struct loop_account *account, usec_t now)
+{
+    uint64_t work = atomic_load_explicit(&account->work, memory_order_relaxed);
+    if (!(work & LOOP_AT_WORK))
+        set(&account->work, LOOP_AT_WORK | (now - work));
+    set(&account->turn, now);
 }
 
 /* Milliseconds for epoll_wait(), rounded up: waking early would be for nothing. */
@@ -345,13 +368,13 @@ int loop_turn(struct loop *loop, usec_t until)
     usec_t began;
     int wait = wait_time(loop, until, &began);
     if (wait != 0 && loop->account)
-        begin_waiting(loop, began);
+        begin_waiting(loop->account, began);
     int count = epoll_wait(loop->epoll_fd, events, BATCH, wait);
     if (count < 0 && errno != EINTR)
         return -errno;
     loop->now = clock_now();
-    if (wait != 0 && loop->account)
-        atomic_store_explicit(&loop->account->since, loop->now, memory_order_relaxed);
+    if (loop->account)
+        begin_turn(loop->account, loop->now);
     loop->turning = true;
     dispatch(loop, events, count);
     run_due(loop);

@@ -53,16 +53,22 @@ void loop_unwatch(struct loop *loop, struct watch *watch);
 void loop_set(struct loop *loop, struct timer *timer, usec_t at, timer_fn *expired);
 void loop_clear(struct loop *loop, struct timer *timer);
 
-/* How long a loop has been at work, for whoever watches: written by the loop only. */
+/* How long a loop has been at work, for whoever watches: written by the loop, but `told`. */
 struct loop_account {
-    _Atomic(uint64_t) busy;  /* before `since` */
-    _Atomic(uint64_t) since; /* when it last began to work; 0: it waits */
+    /* While it waits: its time at work. While it works: LOOP_AT_WORK and the moment at which
+     * it would have begun if all of that time lay before now. One word, always whole. */
+    _Atomic(uint64_t) work;
+    _Atomic(uint64_t) turn; /* when the turn began; 0: it waits */
+    _Atomic(uint64_t) told; /* the most that anybody was told; written by who asks */
 };
+
+#define LOOP_AT_WORK (UINT64_C(1) << 63)
 
 /* Begins to keep `account`, which must outlive the loop. */
 void loop_keep_account(struct loop *loop, struct loop_account *account);
-/* Any thread. *ret_turn: how long it has not come back to waiting. */
-uint64_t loop_account_busy(const struct loop_account *account, usec_t now, usec_t *ret_turn);
+/* Any thread, never waits: the time in which the loop did not wait for events, never less
+ * than anybody was told before. *ret_turn: how long ago its turn began; 0: it waits. */
+uint64_t loop_account_busy(struct loop_account *account, usec_t now, usec_t *ret_turn);
 
 /* The time when the current turn's events were read; cheap. */
 usec_t loop_now(const struct loop *loop);

@@ -24,6 +24,7 @@ struct mail {
 
 enum { MAILBOX_FULL = 1 };
 
+/* `capacity` below 2^32. */
 int must_check mailbox_new(size_t capacity, struct mailbox **ret_mailbox);
 /* The receiver, with no sender left. Asserts that nothing is queued or reserved. */
 struct mailbox *mailbox_free(struct mailbox *mailbox);
@@ -40,8 +41,9 @@ void mailbox_post_reserved(struct mailbox *mailbox, struct mail *mail);
 /* Any thread. Reserve and post in one; on MAILBOX_FULL the mail stays the caller's. */
 int must_check mailbox_post(struct mailbox *mailbox, struct mail *mail);
 
-/* Any thread. How often there was no place. */
+/* Any thread. How often there was no place; how many mails wait now. */
 uint64_t mailbox_refusals(const struct mailbox *mailbox);
+size_t mailbox_waiting(const struct mailbox *mailbox);
 
 /* Receiver only. Readable when mail waits. */
 int mailbox_fd(const struct mailbox *mailbox);

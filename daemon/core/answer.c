@@ -95,6 +95,7 @@ struct answer *answer_from_faults(const struct faults *faults)
             ? faults->first->text
             : arena_printf(answer->arena, "%zu things are wrong with the request", faults->count);
     set_problem(answer, faults_status(faults), detail, faults);
+    answer->limit = faults->limit;
     return answer;
 }
 
@@ -162,6 +163,13 @@ unsigned answer_job_status(const struct job *job)
     return failed ? failure_status(job) : value_status(job);
 }
 
+enum reply_result answer_job_result(const struct job *job)
+{
+    if (job->decider || job->unmerged)
+        return RESULT_FAILED;
+    return job_is_partial(job) ? RESULT_PARTIAL : RESULT_COMPLETE;
+}
+
 static void set_failure(struct answer *answer, const struct job *job)
 {
     struct buffer body;
@@ -200,6 +208,7 @@ static void set_overflow(struct answer *answer, struct job *job, int status)
         answer->arena, "the merged reply is larger than limits.merged allows (%llu bytes)",
         (unsigned long long)job->config->limits.merged);
     set_problem(answer, 502, detail, NULL);
+    answer->limit = TALLY_MERGED;
 }
 
 /* One value that is the whole reply needs no copy. False when it is not so. */
@@ -278,7 +287,8 @@ struct answer *answer_from_job(struct job *job)
     struct answer *answer = answer_new();
     usec_t begun = clock_now();
     bool raw = job->batch->merge == MERGE_RAW;
-    if (raw && job->count == 1 && job->parts[0].outcome.code == OUTCOME_REPLY)
+    bool passed = raw && job->count == 1 && job->parts[0].outcome.code == OUTCOME_REPLY;
+    if (passed)
         set_raw(answer, job, &job->parts[0]);
     else if (job->decider &&
              (raw || (job->batch->merge != MERGE_ENVELOPE && job->batch->status != STATUS_OK)))
@@ -286,5 +296,6 @@ struct answer *answer_from_job(struct job *job)
     else
         set_value(answer, job);
     answer_headers_job(answer->arena, &answer->headers, job, clock_now() - begun);
+    answer->result = passed && answer->status < 500 ? RESULT_COMPLETE : answer_job_result(job);
     return answer;
 }

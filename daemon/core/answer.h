@@ -5,6 +5,7 @@
 
 #include "core/faults.h"
 #include "core/job.h"
+#include "core/reply_result.h"
 
 /* What If-None-Match of a GET is compared with. */
 enum answer_tag {
@@ -20,7 +21,9 @@ struct answer {
     char *body;                 /* malloc'd or NULL */
     size_t body_len;
     enum answer_tag tag;
-    bool storable; /* its Cache-Control does not forbid to keep it */
+    bool storable;            /* its Cache-Control does not forbid to keep it */
+    enum reply_result result; /* of a job; a raw reply is complete unless it is 5xx */
+    enum tally_limit limit;   /* that there is no other reply because of */
 };
 
 struct answer *answer_free(struct answer *answer); /* NULL is fine; returns NULL */
@@ -33,6 +36,8 @@ struct answer *answer_from_job(struct job *job);
 
 /* The status that stands for how a complete job ended, by its status rule. */
 unsigned answer_job_status(const struct job *job);
+/* What came of a complete job, whatever its status rule makes of it. */
+enum reply_result answer_job_result(const struct job *job);
 
 /* A problem reply: 413 if a fault has that status, else 400, else 403. */
 struct answer *answer_from_faults(const struct faults *faults);

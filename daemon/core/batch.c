@@ -97,7 +97,7 @@ static bool check_count(struct compiler *compiler, const struct node *list)
     const struct batch *batch = compiler->batch;
     uint64_t most = compiler->config->limits.requests;
     if (batch->list.count > most) {
-        compiler->faults->too_many_requests = true;
+        compiler->faults->limit = TALLY_REQUESTS;
         fault_at(compiler->faults, list, "%zu requests are more than limits.requests (%llu)",
                  batch->list.count, (unsigned long long)most);
         return false;

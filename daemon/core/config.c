@@ -35,7 +35,9 @@ static void share_slots(struct config *config, const struct config *previous)
     for (size_t i = 0; i < config->upstreams.count; i++)
         upstreams[i].slot = slots_take(config->upstream_slots, upstreams[i].name);
     for (size_t i = 0; i < config->endpoints.count; i++)
-        endpoints[i].slot = slots_take(config->endpoint_slots, endpoints[i].path);
+        endpoints[i].slot = slots_take(
+            config->endpoint_slots,
+            arena_printf(config->arena, "%s %s", endpoints[i].method, endpoints[i].path));
 }
 
 void config_share(struct config *config, const struct config *previous)

@@ -44,13 +44,15 @@ struct upstream {
     size_t slot;               /* of its name */
 };
 
+enum { ENDPOINT_METHOD_MAX = 32 }; /* bytes */
+
 struct endpoint {
     const char *path, *method;
     const struct node *node;
     struct forward forward;
     struct batch batch;
     bool explain; /* clients may ask for its plan; after checking: its own word or the file's */
-    size_t slot;  /* of its path */
+    size_t slot;  /* of its method and path: "GET /posts" */
 };
 
 struct config {

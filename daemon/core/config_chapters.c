@@ -37,8 +37,8 @@ static const struct config_chapter chapters[] = {
     {SECTION_UPSTREAM_BATCH, "upstreams.NAME.batch",
      "What requests of an ad-hoc batch may do on this upstream; endpoints may do anything."},
     {SECTION_ENDPOINT, "endpoints[]",
-     "An endpoint has these members and those of a batch, below. `/batch`, `/jobs` and `/-/` are\n"
-     "the daemon's own."},
+     "An endpoint has these members and those of a batch, below. `/batch` is the daemon's own;\n"
+     "`/jobs` and `/-/` are reserved."},
     {SECTION_FORWARD, "endpoints[].forward", "By default nothing is forwarded."},
     {SECTION_BATCH, "A batch",
      "In an endpoint, and as the document that a client posts to `/batch`."},
@@ -98,17 +98,37 @@ void config_put_type(struct buffer *out, const struct option *option)
             buffer_printf(out, "%s`%.*s`", i > 0 ? ", " : "", (int)len, name);
 }
 
+/* As one would write it in YAML. */
+static void put_fallback(struct buffer *out, const struct option *option)
+{
+    bool list = option->type == OPTION_STRINGS && strchr(option->fallback, ' ');
+    buffer_string(out, list ? "`[" : "`");
+    for (const char *at = option->fallback; *at; at++)
+        buffer_printf(out, list && *at == ' ' ? ",%c" : "%c", *at);
+    if (!*option->fallback)
+        buffer_string(out, "\"\"");
+    buffer_string(out, list ? "]`" : "`");
+}
+
 void config_put_default(struct buffer *out, const struct option *option)
 {
     if (option->flags & OPTION_REQUIRED)
         buffer_string(out, "required");
+    else if (option->type == OPTION_SECTION)
+        buffer_string(out, "those of its members");
     else if (option->fallback)
-        buffer_printf(out, "`%s`", option->fallback);
+        put_fallback(out, option);
+    else
+        buffer_string(out, option->otherwise);
 }
 
 void config_put_range(struct buffer *out, const struct option *option)
 {
     char range[RANGE_TEXT_MAX];
+    if (option->range) {
+        buffer_string(out, option->range);
+        return;
+    }
     option_range_text(option, range, sizeof(range));
     buffer_string(out, range);
     if (option->type == OPTION_STRING && *range)

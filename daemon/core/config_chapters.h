@@ -1,5 +1,5 @@
 /* What the reference page and the manual page say alike: chapters, and the cells of a row.
- * All of it is Markdown of one kind: `code` and *emphasis* inside plain text. */
+ * All of it is Markdown of one kind: `code`, *emphasis* and [links](page.md) in plain text. */
 #ifndef CORE_CONFIG_CHAPTERS_H
 #define CORE_CONFIG_CHAPTERS_H
 
@@ -23,9 +23,11 @@ struct config_notation {
 };
 const struct config_notation *config_notation(size_t index);
 
-/* The cells of a row; nothing is appended where there is nothing to say. */
+/* The cells of a row. */
 void config_put_type(struct buffer *out, const struct option *option);
+/* What holds where it is not given; every option has an answer. */
 void config_put_default(struct buffer *out, const struct option *option);
+/* Nothing where every value of the type will do. */
 void config_put_range(struct buffer *out, const struct option *option);
 void config_put_text(struct buffer *out, const struct option *option);
 /* "restart" or "reload". */

@@ -159,7 +159,8 @@ static void compile_url(struct upstream *upstream, struct arena *arena, struct f
 }
 
 /* The one variable that a file's name may begin with: nobody can know beforehand where
- * the service manager puts credentials. NULL with a fault. */
+ * the service manager puts credentials. Where it is not set the text stays as it is, for
+ * whoever loads to judge. NULL with a fault. */
 static const char *file_path(const struct node *node, const char *text, struct arena *arena,
                              struct faults *faults)
 {
@@ -171,21 +172,17 @@ static const char *file_path(const struct node *node, const char *text, struct a
         return NULL;
     }
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    if (!folder) {
-        fault_at(faults, node,
-                 "CREDENTIALS_DIRECTORY is not set: systemd sets it for a service "
-                 "with LoadCredential=");
-        return NULL;
-    }
-    return arena_printf(arena, "%s%s", folder, text + strlen(variable));
+    return folder ? arena_printf(arena, "%s%s", folder, text + strlen(variable)) : text;
 }
 
-/* systemd 252 hides the credentials of a service from its ExecReload= commands, and so from
- * the check before a reload. The daemon itself looks again when it loads the file. */
+/* systemd hides the credentials of a service from its ExecReload= commands, and so from the
+ * check before a reload: 252 their content, 257 even their place. The daemon itself looks again
+ * when it loads the file. */
 static bool is_hidden_here(const char *text)
 {
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    return strncmp(text, "${", 2) == 0 && access(folder, X_OK) != 0 && errno == EACCES;
+    bool is_credential = strncmp(text, "${", 2) == 0;
+    return is_credential && (!folder || (access(folder, X_OK) != 0 && errno == EACCES));
 }
 
 static void check_ca_file(struct upstream *upstream, struct arena *arena, struct faults *faults)

@@ -1,6 +1,7 @@
 /* The chapters as a manual page, gatherd.yaml(5). The table's texts are Markdown; roff() turns
- * what they use of it into man(7): `code` is bold, *emphasis* italic, and whatever troff
- * would take for its own is escaped.
+ * what they use of it into man(7): `code` is bold, *emphasis* and what a link stands on are
+ * italic, and whatever troff would take for its own is escaped. Lines are folded for those
+ * who read the source.
  */
 #include <string.h>
 
@@ -8,11 +9,14 @@
 #include "core/config_chapters.h"
 #include "core/config_print.h"
 
-enum { TEXT_MAX = 4096 };
+enum { TEXT_MAX = 4096, LINE_MAX_BYTES = 78 };
+
+/* Of the last change to what the page says, not of the build: builds are reproducible. */
+#define PAGE_DATE "2026-11-28"
 
 static const char introduction[] =
     ".\\\" Written by gatherd --print-man; edit the option table instead.\n"
-    ".TH GATHERD.YAML 5 \"\" \"gatherd " GATHERD_VERSION "\" \"File Formats\"\n"
+    ".TH GATHERD.YAML 5 \"" PAGE_DATE "\" \"gatherd " GATHERD_VERSION "\" \"File Formats\"\n"
     ".nh\n"
     ".SH NAME\n"
     "gatherd.yaml \\- configuration of gatherd\n"
@@ -25,9 +29,9 @@ static const char introduction[] =
     "reads one YAML file and then\n"
     ".I conf.d/*.yaml\n"
     "beside it, in the order of their names.\n"
-    "Every option has a default; an empty file is a valid one.\n"
-    "What is given twice, is unknown or has the wrong type is reported with its file, line and\n"
-    "column, and nothing is loaded.\n"
+    "An option that is not given has its default, and an empty file is a valid one.\n"
+    "What is given twice, is unknown or has the wrong type is reported with its\n"
+    "file, line and column, and nothing is loaded.\n"
     ".B gatherd \\-\\-check\\-config\n"
     "only checks;\n"
     ".B gatherd \\-\\-print\\-config\n"
@@ -35,14 +39,18 @@ static const char introduction[] =
     ".PP\n"
     "A changed option takes effect with a reload\n"
     ".RB ( \"systemctl reload gatherd\" ,\n"
-    "SIGHUP), or with a restart where this page says so; a reload reports changes that have to\n"
-    "wait for one.\n"
+    "SIGHUP), or with a restart where this page says so; a reload reports changes\n"
+    "that have to wait for one.\n"
     ".SH NOTATION\n";
 
 static const char ending[] = ".SH FILES\n"
                              ".TP\n"
                              ".I /etc/gatherd/gatherd.yaml\n"
                              "The copy that is installed shows every option with its default.\n"
+                             ".TP\n"
+                             ".I /usr/share/doc/gatherd/\n"
+                             "The pages that are named here, as\n"
+                             ".IR shaping.md .\n"
                              ".SH SEE ALSO\n"
                              ".BR gatherd (8)\n";
 
@@ -72,9 +80,20 @@ static bool begins_emphasis(const char *at)
     return at[1] != '\0' && at[1] != ' ' && strchr(at + 1, '*') != NULL;
 }
 
+/* Where `[text](target)` that begins at `at` has its "]"; NULL: it is no link. */
+static const char *link_middle(const char *at)
+{
+    const char *middle = strstr(at, "](");
+    return middle && strcspn(at + 1, "[]") == (size_t)(middle - at - 1) && strchr(middle, ')')
+               ? middle
+               : NULL;
+}
+
+/* In one line. */
 static void roff(struct buffer *out, const char *text)
 {
     bool code = false, emphasis = false;
+    const char *link = NULL;
     for (const char *at = text; *at; at++) {
         if (*at == '`') {
             code = !code;
@@ -86,8 +105,15 @@ static void roff(struct buffer *out, const char *text)
             buffer_string(out, emphasis ? "\\fI" : "\\fR");
             continue;
         }
-        if (*at == '.' && (at == text || at[-1] == '\n'))
-            buffer_string(out, "\\&");
+        if (*at == '[' && !code && (link = link_middle(at))) {
+            buffer_string(out, "\\fI");
+            continue;
+        }
+        if (at == link) {
+            buffer_string(out, "\\fR");
+            at = strchr(at, ')');
+            continue;
+        }
         const char *escaped = escape(*at, code);
         if (escaped)
             buffer_string(out, escaped);
@@ -96,9 +122,42 @@ static void roff(struct buffer *out, const char *text)
     }
 }
 
-/* A cell of the table, after `before`; nothing when it is empty. */
+/* Words into lines, none of which troff takes for a request. */
+static void fold(struct buffer *out, const char *words)
+{
+    size_t column = 0;
+    for (size_t len; *words; words += len + strspn(words + len, " \n")) {
+        len = strcspn(words, " \n");
+        if (column > 0 && column + 1 + len > LINE_MAX_BYTES) {
+            buffer_byte(out, '\n');
+            column = 0;
+        }
+        if (column > 0)
+            buffer_byte(out, ' ');
+        else if (*words == '.')
+            buffer_string(out, "\\&");
+        buffer_append(out, words, len);
+        column += len + 1;
+    }
+}
+
+static void paragraph(struct buffer *out, const char *text)
+{
+    scope_buffer struct buffer words;
+    buffer_init(&words, TEXT_MAX);
+    roff(&words, text);
+    buffer_byte(&words, '\0');
+    if (buffer_status(&words) == 0)
+        fold(out, words.data);
+    else
+        out->status = buffer_status(&words);
+    buffer_byte(out, '\n');
+}
+
+/* A cell of the table through `write`, after `before`; nothing when it is empty. */
 static void put_cell(struct buffer *out, const char *before, const struct option *option,
-                     void (*put)(struct buffer *, const struct option *))
+                     void (*put)(struct buffer *, const struct option *),
+                     void (*write)(struct buffer *, const char *))
 {
     scope_buffer struct buffer text;
     buffer_init(&text, TEXT_MAX);
@@ -111,25 +170,24 @@ static void put_cell(struct buffer *out, const char *before, const struct option
         return;
     }
     buffer_string(out, before);
-    roff(out, text.data);
+    write(out, text.data);
 }
 
 static void put_option(struct buffer *out, const struct option *option)
 {
     buffer_printf(out, ".TP\n\\fB%s\\fR", option->name);
-    put_cell(out, " (", option, config_put_type);
-    put_cell(out, "; ", option, config_put_range);
+    put_cell(out, " (", option, config_put_type, roff);
+    put_cell(out, "; ", option, config_put_range, roff);
     buffer_string(out, ")\n");
-    put_cell(out, "", option, config_put_text);
+    put_cell(out, "", option, config_put_text, paragraph);
+    buffer_string(out, ".br\n");
     if (option->flags & OPTION_REQUIRED)
-        buffer_string(out, "\nRequired");
+        buffer_string(out, "Required");
     else
-        put_cell(out, "\nDefault: ", option, config_put_default);
-    if (option->flags & OPTION_REQUIRED || option->fallback)
-        buffer_string(out, ".");
+        put_cell(out, "Default: ", option, config_put_default, roff);
+    buffer_string(out, ".\n");
     if (option->flags & OPTION_RESTART)
-        buffer_string(out, "\nA change needs a restart.");
-    buffer_string(out, "\n");
+        buffer_string(out, "A change needs a restart.\n");
 }
 
 static void put_chapter(struct buffer *out, const struct config_chapter *chapter)
@@ -137,8 +195,7 @@ static void put_chapter(struct buffer *out, const struct config_chapter *chapter
     size_t count;
     const struct option *rows = options_of(chapter->section, &count);
     buffer_printf(out, ".SS %s\n", chapter->title);
-    roff(out, chapter->text);
-    buffer_string(out, "\n");
+    paragraph(out, chapter->text);
     for (size_t i = 0; i < count; i++)
         put_option(out, &rows[i]);
 }
@@ -149,8 +206,7 @@ static void put_access_fields(struct buffer *out)
     buffer_string(out, ".SH FIELDS OF THE ACCESS LOG\n");
     for (size_t i = 0; access_field(i, &name, &text); i++) {
         buffer_printf(out, ".TP\n\\fB%%{%s}\\fR\n", name);
-        roff(out, text);
-        buffer_string(out, "\n");
+        paragraph(out, text);
     }
 }
 
@@ -161,8 +217,7 @@ void config_print_man(struct buffer *out)
     buffer_string(out, introduction);
     for (size_t i = 0; (notation = config_notation(i)); i++) {
         buffer_printf(out, ".TP\n%s\n", notation->type);
-        roff(out, notation->written);
-        buffer_string(out, "\n");
+        paragraph(out, notation->written);
     }
     buffer_string(out, ".SH OPTIONS\n");
     for (size_t i = 0; (chapter = config_chapter(i)); i++)

@@ -172,12 +172,14 @@ static void fault_invalid(struct faults *faults, const char *data, size_t len,
                           const struct json_verdict *verdict, unsigned depth)
 {
     const char *place = document_place(faults->arena, data, verdict->offset, depth);
-    if (verdict->fault == JSON_TOO_DEEP)
+    if (verdict->fault == JSON_TOO_DEEP) {
+        faults->limit = TALLY_DEPTH;
         fault_in(faults, place, "more than %u lists and objects inside each other", depth);
-    else
+    } else {
         fault_in(faults, place, "not valid JSON at byte %zu%s: %s", verdict->offset,
                  describe_line(faults->arena, data, len, verdict->offset),
                  describe_fault(data, len, verdict));
+    }
 }
 
 static void fault_refused(struct faults *faults, const char *data, size_t len,
@@ -205,6 +207,7 @@ struct node *document_parse(struct arena *arena, const char *data, size_t len,
     blank_lifted(copy, data, text);
     struct json_span outside = {copy + verdict.start, text.len};
     if (json_count_values(outside, limits->values + 1) > limits->values) {
+        faults->limit = TALLY_VALUES;
         fault_in(faults, "", "the document has more than %zu values", limits->values);
         return NULL;
     }

@@ -253,9 +253,11 @@ static struct answer *too_large(const struct config *config, int status, struct 
 {
     if (status == -ENOMEM)
         return answer_problem(503, "there is no memory left for the plan");
-    return answer_problem(
+    struct answer *answer = answer_problem(
         502, arena_printf(arena, "the plan is larger than limits.merged allows (%llu bytes)",
                           (unsigned long long)config->limits.merged));
+    answer->limit = TALLY_MERGED;
+    return answer;
 }
 
 static struct answer *answer_with(struct buffer *text)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/limit.h"
 #include "core/node.h"
 
 struct fault {
@@ -22,7 +23,7 @@ struct faults {
     struct fault *first, *last;
     size_t count;           /* all, also those beyond the cap */
     size_t most;            /* how many are kept */
-    bool too_many_requests; /* one of them is about limits.requests */
+    enum tally_limit limit; /* one of them is about it */
 };
 
 void faults_init(struct faults *faults, struct arena *arena, size_t most);

@@ -10,8 +10,9 @@
 
 struct inbound {
     const char *method;
-    const char *target; /* raw request target, origin form */
-    const char *query;  /* after '?', or "" */
+    const char *target;    /* raw request target, origin form */
+    const char *query;     /* after '?', or "" */
+    const char *authority; /* of a target that came in absolute form; or NULL */
     struct header_list headers;
     const char *body;
     size_t body_len;

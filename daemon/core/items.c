@@ -68,16 +68,18 @@ const char *items_find(struct values *values, const struct foreach *foreach, str
     struct value value;
     const char *name = foreach->from->text;
     const char *wrong = values_find(values, foreach->from, arena, &value);
+    ret_items->too_many = false;
     if (wrong)
         return arena_printf(arena, "{%s} %s", name, wrong);
     struct json_span list = {value.data, value.len};
     if (value.is_text || json_span_type(list) != JSON_ARRAY)
         return arena_printf(arena, "{%s} is not an array", name);
-    struct items items = {arena_array(arena, foreach->max, sizeof *items.list), 0};
+    struct items items = {.list = arena_array(arena, foreach->max, sizeof *items.list)};
     struct finder finder = {foreach, &items, NULL};
     if (foreach->distinct)
         finder.slots = arena_array(arena, SLOTS, sizeof *finder.slots);
-    if (!collect(&finder, list))
+    ret_items->too_many = !collect(&finder, list);
+    if (ret_items->too_many)
         return arena_printf(arena, "{%s} has more than %llu items, the \"max\" of this foreach",
                             name, (unsigned long long)foreach->max);
     *ret_items = items;

@@ -11,6 +11,7 @@
 struct items {
     struct json_span *list;
     size_t count;
+    bool too_many; /* more than `max`: not found */
 };
 
 /* NULL when found; otherwise why not, in a sentence that lives in `arena`. */

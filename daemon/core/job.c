@@ -129,6 +129,7 @@ static bool read_json(struct job *job, struct part *part)
     unsigned depth = depth_limit(job, part);
     struct json_verdict verdict = json_validate(outcome->body, outcome->body_len, depth);
     if (verdict.fault != JSON_VALID) {
+        job->too_deep += verdict.fault == JSON_TOO_DEEP;
         outcome->detail = describe_bad_json(job->arena, outcome, &verdict);
         part->failure = OUTCOME_INVALID_JSON;
         return false;
@@ -166,6 +167,7 @@ static bool apply_shape(struct job *job, struct part *part)
         return true;
     int status = shape_apply(part->request->shape, part->value, growth_left(job), &shaped);
     if (status != 0) {
+        job->too_large += status == SHAPE_FULL;
         part->failure = status == SHAPE_UNFIT  ? OUTCOME_MERGE_TYPE
                         : status == SHAPE_FULL ? OUTCOME_RESPONSE_BODY_SIZE
                                                : OUTCOME_INTERNAL;

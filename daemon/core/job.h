@@ -46,11 +46,11 @@ struct job {
     struct arena *arena;
     struct part *parts; /* in declared order */
     size_t count, waiting, ok, failed, skipped;
-    size_t grown;    /* bytes by which shaping has made values longer */
-    bool incomplete; /* an optional item of a foreach failed */
-    bool complete;
-    bool expired;         /* the batch's deadline ended it */
-    bool unmerged;        /* there is no reply of its values: they are too large together */
+    size_t grown;                 /* bytes by which shaping has made values longer */
+    bool incomplete;              /* an optional item of a foreach failed */
+    bool complete, expired;       /* expired: the batch's deadline ended it */
+    bool unmerged;                /* there is no reply of its values: they are too large together */
+    unsigned too_deep, too_large; /* parts that limits.jsonDepth and limits.merged have refused */
     struct part *decider; /* why there is no full reply: the failure that ended the batch, or the
                            * first one (required before optional) when nothing succeeded; or NULL */
     usec_t started, ended;

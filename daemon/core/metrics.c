@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "core/endpoint_sums.h"
 #include "core/upstream_sums.h"
 
 static const struct metric_labels no_labels;
@@ -37,6 +38,7 @@ static void write_daemon(const struct metrics_source *source, struct buffer *out
     put_alone(out, METRIC_CONFIG_GENERATION, source->generation);
     put_alone(out, METRIC_CONFIG_SUCCESSFUL, !source->reload_failed);
     put_alone_seconds(out, METRIC_CONFIG_TIME, source->configured);
+    put_alone(out, METRIC_RESTART_NEEDED, source->restart_needed);
 }
 
 static void write_process(const struct metrics_process *process, struct buffer *out)
@@ -51,7 +53,7 @@ static void write_process(const struct metrics_process *process, struct buffer *
 static void write_limits(const struct metrics_source *source, struct buffer *out)
 {
     metrics_begin(out, METRIC_LIMITS);
-    for (size_t limit = 0; limit < TALLY_LIMITS; limit++) {
+    for (size_t limit = TALLY_NO_LIMIT + 1; limit < TALLY_LIMITS; limit++) {
         uint64_t hits = 0;
         for (size_t i = 0; i < source->count; i++)
             hits += tally_read(&source->tallies[i]->limits[limit]);
@@ -67,8 +69,8 @@ static uint64_t requests_of(const struct tally *tally)
     uint64_t requests = 0;
     for (size_t slot = 0; slot < SLOTS_MAX; slot++) {
         const struct endpoint_tally *endpoint = atomic_load(&tally->endpoints[slot]);
-        for (size_t i = 0; endpoint && i < TALLY_CLASSES; i++)
-            requests += tally_read(&endpoint->ended[i]);
+        for (size_t i = 0; endpoint && i <= TALLY_BOUNDS; i++)
+            requests += tally_read(&endpoint->durations.buckets[i]);
     }
     return requests;
 }
@@ -76,119 +78,172 @@ static uint64_t requests_of(const struct tally *tally)
 static uint64_t worker_figure(const struct metrics_source *source, size_t index, enum metric metric)
 {
     const struct tally *tally = source->tallies[index];
-    usec_t turn;
-    uint64_t ended, busy = loop_account_busy(&tally->loop, source->now, &turn);
+    const struct metrics_worker *worker = &source->workers[index];
+    uint64_t ended;
     switch (metric) {
     case METRIC_WORKER_REQUESTS:
         return requests_of(tally);
     case METRIC_WORKER_CONNECTIONS:
-        return source->workers[index].connections;
+        return worker->connections;
     case METRIC_WORKER_ACCEPTED:
         return tally_read(&tally->accepted);
     case METRIC_WORKER_FANOUTS:
         ended = tally_read(&tally->fanouts_ended);
         return tally_read(&tally->fanouts_begun) - ended;
     case METRIC_WORKER_BUSY:
-        return busy;
+        return worker->busy;
     case METRIC_WORKER_TURN:
-        return turn;
+        return worker->turn;
+    case METRIC_WORKER_SILENT:
+        return worker->silent;
+    case METRIC_WORKER_CPU:
+        return worker->cpu;
+    case METRIC_WORKER_RUN_DELAY:
+        return worker->run_delay;
+    case METRIC_WORKER_MESSAGES:
+        return worker->mailbox_messages;
     case METRIC_WORKER_MAILBOX:
-        return source->workers[index].mailbox_full;
+        return worker->mailbox_full;
     default:
         return tally_read(&tally->turns);
     }
 }
 
+static bool is_known(const struct metrics_worker *worker, enum metric metric)
+{
+    return worker->scheduled || (metric != METRIC_WORKER_CPU && metric != METRIC_WORKER_RUN_DELAY);
+}
+
+static void put_worker(const struct metrics_source *source, size_t index, enum metric metric,
+                       struct buffer *out)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%zu", index);
+    uint64_t value = worker_figure(source, index, metric);
+    if (metric >= METRIC_WORKER_BUSY && metric <= METRIC_WORKER_RUN_DELAY)
+        metrics_put_seconds(out, metric, METRIC_LABEL("worker", number), value);
+    else
+        metrics_put(out, metric, METRIC_LABEL("worker", number), value);
+}
+
 static void write_workers(const struct metrics_source *source, struct buffer *out)
 {
     for (unsigned metric = METRIC_WORKER_REQUESTS; metric <= METRIC_WORKER_TURNS; metric++) {
-        metrics_begin(out, metric);
+        bool begun = false;
         for (size_t i = 0; i < source->count; i++) {
-            char number[24];
-            snprintf(number, sizeof number, "%zu", i);
-            uint64_t value = worker_figure(source, i, metric);
-            if (metric == METRIC_WORKER_BUSY || metric == METRIC_WORKER_TURN)
-                metrics_put_seconds(out, metric, METRIC_LABEL("worker", number), value);
-            else
-                metrics_put(out, metric, METRIC_LABEL("worker", number), value);
+            if (!is_known(&source->workers[i], metric))
+                continue;
+            if (!begun)
+                metrics_begin(out, metric);
+            begun = true;
+            put_worker(source, i, metric, out);
         }
     }
 }
 
 /* ---- endpoints ---- */
 
-struct endpoint_sums {
-    const char *name;
-    uint64_t in_flight, ended[TALLY_CLASSES];
-    struct metric_durations durations;
-};
-
-static void add_endpoint(struct endpoint_sums *sums, const struct endpoint_tally *one)
+static struct metric_labels endpoint_labels(const struct endpoint_sums *sums)
 {
-    for (size_t class = 0; class < TALLY_CLASSES; class ++) {
-        uint64_t ended = tally_read(&one->ended[class]);
-        sums->ended[class] += ended;
-        sums->in_flight -= ended;
-    }
-    sums->in_flight += tally_read(&one->begun);
-    durations_add(&sums->durations, &one->durations);
+    return METRIC_LABELS("endpoint", sums->path, "method", sums->method);
 }
 
-static struct endpoint_sums sum_endpoint(const struct metrics_source *source, size_t slot)
+static void put_endpoint_with(const struct endpoint_sums *sums, enum metric metric,
+                              const char *name, const char *value, uint64_t figure,
+                              struct buffer *out)
 {
-    struct endpoint_sums sums = {.name = slots_name(source->config->endpoint_slots, slot)};
-    for (size_t i = 0; i < source->count; i++) {
-        const struct endpoint_tally *one = atomic_load(&source->tallies[i]->endpoints[slot]);
-        if (one)
-            add_endpoint(&sums, one);
+    struct metric_labels labels = endpoint_labels(sums);
+    labels.items[2] = (struct metric_label){name, value};
+    metrics_put(out, metric, labels, figure);
+}
+
+/* 200 always, so that there is something to count from. */
+static void put_statuses(const struct endpoint_sums *sums, struct buffer *out)
+{
+    for (size_t i = 0; i < STATUS_INDEXES; i++)
+        if (sums->ended[i] > 0 || i == STATUS_INDEX_200)
+            put_endpoint_with(sums, METRIC_REQUESTS, "status",
+                              status_index_text((enum status_index)i), sums->ended[i], out);
+}
+
+static void put_replies(const struct endpoint_sums *sums, struct buffer *out)
+{
+    static const char *const texts[REPLY_RESULTS] = {
+        [RESULT_COMPLETE] = "complete",
+        [RESULT_PARTIAL] = "partial",
+        [RESULT_FAILED] = "failed",
+        [RESULT_ABANDONED] = "abandoned",
+    };
+    for (size_t i = 0; i < REPLY_RESULTS; i++)
+        if (texts[i])
+            put_endpoint_with(sums, METRIC_REPLIES, "result", texts[i], sums->replies[i], out);
+}
+
+static uint64_t endpoint_figure(const struct endpoint_sums *sums, enum metric metric)
+{
+    switch (metric) {
+    case METRIC_REQUESTS_FAILED:
+        return sums->failed;
+    case METRIC_REQUESTS_IN_FLIGHT:
+        return sums->in_flight;
+    case METRIC_REQUEST_BYTES:
+        return sums->bytes_in;
+    default:
+        return sums->bytes_out;
     }
-    return sums;
 }
 
 static void put_endpoint(const struct endpoint_sums *sums, enum metric metric, struct buffer *out)
 {
-    static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
-    if (metric == METRIC_REQUEST_DURATION)
-        metrics_put_durations(out, metric, METRIC_LABEL("endpoint", sums->name), &sums->durations);
-    if (metric == METRIC_REQUESTS_IN_FLIGHT)
-        metrics_put(out, metric, METRIC_LABEL("endpoint", sums->name), sums->in_flight);
-    if (metric != METRIC_REQUESTS)
-        return;
-    for (size_t class = 0; class < TALLY_CLASSES; class ++)
-        if (class != 1)
-            metrics_put(out, metric,
-                        METRIC_LABELS("endpoint", sums->name, "status", classes[class]),
-                        sums->ended[class]);
+    if (metric == METRIC_REQUESTS)
+        put_statuses(sums, out);
+    else if (metric == METRIC_REPLIES)
+        put_replies(sums, out);
+    else if (metric == METRIC_REQUEST_DURATION)
+        metrics_put_durations(out, metric, endpoint_labels(sums), &sums->durations);
+    else
+        metrics_put(out, metric, endpoint_labels(sums), endpoint_figure(sums, metric));
 }
 
 static void write_endpoints(const struct metrics_source *source, struct buffer *out)
 {
+    size_t count = slots_count(source->config->endpoint_slots);
+    struct endpoint_sums *all scope_free = mem_new(count * sizeof *all);
+    for (size_t i = 0; i < count; i++)
+        endpoint_sums_read(source, i, &all[i]);
     for (unsigned metric = METRIC_REQUESTS; metric <= METRIC_REQUEST_DURATION; metric++) {
         metrics_begin(out, metric);
-        for (size_t i = 0; i < slots_count(source->config->endpoint_slots); i++) {
-            if (!slots_used(source->config->endpoint_slots, i))
-                continue;
-            struct endpoint_sums sums = sum_endpoint(source, i);
-            put_endpoint(&sums, metric, out);
-        }
+        for (size_t i = 0; i < count; i++)
+            if (slots_used(source->config->endpoint_slots, i))
+                put_endpoint(&all[i], metric, out);
     }
 }
 
 /* ---- upstreams ---- */
 
-/* Replies of 2xx always, so that there is something to count from. */
-static void put_results(const struct upstream_sums *sums, struct buffer *out)
+/* 200, the failures that a proxy knows (RFC 9209) and what was not needed always, so that there is
+ * something to count from. */
+static bool is_always_told(size_t outcome)
 {
-    for (size_t i = 0; i < TALLY_RESULTS; i++)
-        if (sums->results[i] > 0 || i == 2)
+    return outcome == STATUS_INDEX_200 || outcome == STATUS_INDEXES + OUTCOME_CANCELLED ||
+           (outcome >= STATUS_INDEXES &&
+            outcome_registered((enum outcome_code)(outcome - STATUS_INDEXES)));
+}
+
+static void put_outcomes(const struct upstream_sums *sums, struct buffer *out)
+{
+    for (size_t i = 0; i < TALLY_OUTCOMES; i++)
+        if (sums->outcomes[i] > 0 || is_always_told(i))
             metrics_put(out, METRIC_CALLS,
-                        METRIC_LABELS("upstream", sums->name, "outcome", upstream_result_text(i)),
-                        sums->results[i]);
+                        METRIC_LABELS("upstream", sums->name, "outcome", upstream_outcome_text(i)),
+                        sums->outcomes[i]);
 }
 
 static uint64_t upstream_figure(const struct upstream_sums *sums, enum metric metric)
 {
     switch (metric) {
+    case METRIC_CALLS_FAILED:
+        return sums->failed;
     case METRIC_CALLS_IN_FLIGHT:
         return sums->in_flight;
     case METRIC_CALLS_WAITING:
@@ -214,7 +269,7 @@ static void put_upstream(const struct upstream_sums *sums, enum metric metric, s
 {
     const struct metric_labels labels = METRIC_LABEL("upstream", sums->name);
     if (metric == METRIC_CALLS) {
-        put_results(sums, out);
+        put_outcomes(sums, out);
     } else if (metric == METRIC_CALL_DURATION) {
         metrics_put_durations(out, metric, labels, &sums->durations);
     } else if (metric == METRIC_CONNECTIONS) {
@@ -222,7 +277,7 @@ static void put_upstream(const struct upstream_sums *sums, enum metric metric, s
                     sums->open - sums->idle);
         metrics_put(out, metric, METRIC_LABELS("upstream", sums->name, "state", "idle"),
                     sums->idle);
-    } else {
+    } else if (metric != METRIC_UNREACHABLE || sums->upstream) {
         metrics_put(out, metric, labels, upstream_figure(sums, metric));
     }
 }
@@ -248,5 +303,7 @@ void metrics_write(const struct metrics_source *source, struct buffer *out)
     write_endpoints(source, out);
     write_upstreams(source, out);
     write_limits(source, out);
+    put_alone(out, METRIC_LINES_DROPPED, source->lines_dropped);
+    put_alone(out, METRIC_SPANS_DROPPED, source->spans_dropped);
     write_process(&source->process, out);
 }

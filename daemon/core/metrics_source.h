@@ -4,8 +4,12 @@
 
 #include "core/tally.h"
 
-struct metrics_worker { /* beside its tally */
-    uint64_t connections, mailbox_full;
+struct metrics_worker { /* beside its tally; times in microseconds */
+    uint64_t connections, mailbox_messages, mailbox_full;
+    uint64_t busy, turn; /* of its loop: loop_account_busy() */
+    uint64_t silent;     /* it has owed an answer */
+    bool scheduled;      /* the kernel tells of its thread: */
+    uint64_t cpu, run_delay;
 };
 
 struct metrics_process {
@@ -22,7 +26,8 @@ struct metrics_source {
     size_t count; /* of workers */
     struct metrics_process process;
     uint64_t generation, configured; /* of configurations; when, microseconds since 1970 */
-    bool reload_failed;
+    bool reload_failed, restart_needed;
+    uint64_t lines_dropped, spans_dropped; /* of the access log and of traces */
     const char *version, *libmicrohttpd, *libcurl;
 };
 

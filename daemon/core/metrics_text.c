@@ -98,6 +98,14 @@ static void write_bound(struct buffer *out, uint64_t microseconds)
         buffer_printf(out, ".%0*" PRIu64, digits, rest);
 }
 
+static size_t first_free(const struct metric_labels *labels)
+{
+    size_t count = 0;
+    while (labels->items[count].name)
+        count++;
+    return count;
+}
+
 void metrics_put_durations(struct buffer *out, enum metric metric, struct metric_labels labels,
                            const struct metric_durations *durations)
 {
@@ -112,7 +120,7 @@ void metrics_put_durations(struct buffer *out, enum metric metric, struct metric
         buffer_byte(&bound, '\0');
         count += durations->buckets[i];
         struct metric_labels all = labels;
-        all.items[1] = (struct metric_label){"le", bound.data};
+        all.items[first_free(&labels)] = (struct metric_label){"le", bound.data};
         put_name(out, metric, "_bucket", &all);
         buffer_printf(out, "%" PRIu64 "\n", count);
     }
@@ -130,10 +138,17 @@ static const char introduction[] =
     "\n"
     "`/metrics` of the admin pages, in Prometheus' text format 0.0.4. Figures of endpoints and\n"
     "upstreams are sums over all workers and go on over a reload; so do those of a name that is\n"
-    "configured no more. The endpoint is the path as configured, `/batch`, or `(none)` for\n"
-    "requests that were refused before it was known or that no endpoint answers. The upstream\n"
-    "`(url)` stands for absolute URLs. A process remembers about a thousand names of each kind;\n"
-    "what is new after that is counted as `(other)`.\n"
+    "configured no more. The endpoint and its method are as configured (HEAD counts as GET);\n"
+    "`/batch` and `(none)`, for requests that were refused before it was known or that no "
+    "endpoint\n"
+    "answers, have the method `(any)`. The upstream `(url)` stands for absolute URLs. A process\n"
+    "remembers about a thousand names of each kind; what is new after that is counted as\n"
+    "`(other)`.\n"
+    "\n"
+    "Statuses are single codes (`404`) where they are registered or in wide use, otherwise their\n"
+    "class (`5xx`); what is none of 100 to 599 is `other`. They are shown once they were seen, "
+    "200\n"
+    "always. What has failed is shown from the start, also where it is 0.\n"
     "\n"
     "| Name | Type | Labels | Meaning |\n"
     "|---|---|---|---|\n";
@@ -150,6 +165,6 @@ void metrics_put_reference(struct buffer *out)
         buffer_string(out, i + 2 < TALLY_BOUNDS ? ", " : i + 2 == TALLY_BOUNDS ? " and " : "");
     }
     buffer_string(out, " seconds.\n\n| Value of `limit` | Counts |\n|---|---|\n");
-    for (size_t i = 0; i < TALLY_LIMITS; i++)
+    for (size_t i = TALLY_NO_LIMIT + 1; i < TALLY_LIMITS; i++)
         buffer_printf(out, "| `%s` | %s |\n", limits[i].text, limits[i].meaning);
 }

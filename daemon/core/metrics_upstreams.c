@@ -27,10 +27,11 @@ static void put_calls(const struct upstream_sums *sums, struct buffer *out)
 {
     const char *comma = "";
     buffer_string(out, ",\n      \"calls\": {");
-    for (size_t i = 0; i < TALLY_RESULTS; i++) {
-        if (sums->results[i] == 0)
+    for (size_t i = 0; i < TALLY_OUTCOMES; i++) {
+        if (sums->outcomes[i] == 0)
             continue;
-        buffer_printf(out, "%s\"%s\": %" PRIu64, comma, upstream_result_text(i), sums->results[i]);
+        buffer_printf(out, "%s\"%s\": %" PRIu64, comma, upstream_outcome_text(i),
+                      sums->outcomes[i]);
         comma = ", ";
     }
     buffer_byte(out, '}');

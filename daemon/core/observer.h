@@ -15,9 +15,11 @@ struct part;
 
 struct observer {
     /* A call has ended, or is not needed any more; of nested endpoints too. `part` is
-     * PART_WAITING if nobody waits for its outcome; spec->span is that of the call. */
+     * PART_WAITING if nobody waits for its outcome; spec->span is that of the call. `outer` is
+     * the id of the client's part that an endpoint run in place stands for; NULL: the call is
+     * that part itself. */
     void (*call_ended)(struct observer *observer, const struct call_spec *spec,
-                       const struct part *part, usec_t started);
+                       const struct part *part, const char *outer, usec_t started);
     /* The fan-out of the client's own request is over, or was cancelled. */
     void (*job_ended)(struct observer *observer, const struct job *job);
 };

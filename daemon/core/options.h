@@ -62,8 +62,10 @@ struct option {
     const char *name;
     enum option_type type;
     size_t offset;
-    const char *fallback; /* as one would write it; NULL: none */
+    const char *fallback;  /* as one would write it; NULL: none */
+    const char *otherwise; /* without `fallback` and not required: what holds then, or "none" */
     uint64_t min, max;  /* counts, sizes, durations (us), lengths of strings and lists; 0 0: free */
+    const char *range;  /* a string that is more than its length: what it may be; or NULL */
     const char *names;  /* OPTION_ENUM: "a|b|c" */
     const char *shape;  /* OPTION_NODE without `inner`: what it is, for the reference */
     const char *schema; /* OPTION_NODE without `inner`: keywords of its JSON schema; or NULL */

@@ -236,6 +236,7 @@ static void plan_inner(struct planner *planner, const struct request *request, c
     item->timeout = shorter(request->timeout > 0 ? request->timeout : planner->batch->timeout,
                             planner->batch->timeout);
     if (outer->nesting >= planner->config->limits.nesting) {
+        planner->faults->limit = TALLY_NESTING;
         fault_in(planner->faults, "",
                  "\"%s\": endpoints are nested deeper than limits.nesting (%llu)", request->id,
                  (unsigned long long)planner->config->limits.nesting);
@@ -311,6 +312,7 @@ void plan_late(const struct plan *plan, const struct request *request, struct ar
     bool denied = faults.first->status == outcome_status(OUTCOME_REQUEST_DENIED);
     ret_item->refusal = denied ? OUTCOME_REQUEST_DENIED : OUTCOME_UNRESOLVED_REFERENCE;
     ret_item->refusal_detail = faults.first->text;
+    ret_item->refused_by = faults.limit;
 }
 
 void plan_sketch(const struct plan *plan, const struct request *request, struct arena *arena,

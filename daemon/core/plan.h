@@ -42,6 +42,7 @@ struct planned {
     enum outcome_code refusal; /* why it cannot be sent; OUTCOME_NONE: it can, or its time has
                                 * not come yet */
     const char *refusal_detail;
+    enum tally_limit refused_by; /* if it was a limit */
 };
 
 struct planner; /* what planning needs beside the request */

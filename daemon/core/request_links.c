@@ -103,6 +103,7 @@ static bool count_expressions(struct compiler *compiler)
         one->expression->number = count++;
         if (count != most + 1)
             continue;
+        compiler->faults->limit = TALLY_EXPRESSIONS;
         fault_at(compiler->faults, one->place,
                  "the batch has more expressions than limits.expressions (%llu)",
                  (unsigned long long)most);

@@ -196,7 +196,7 @@ static const char *check_path(struct arena *arena, const char *path)
                 return "a variable's name is used twice";
         }
     }
-    return is_reserved(path) ? "/batch, /jobs and /-/ are the daemon's own" : NULL;
+    return is_reserved(path) ? "/batch, /jobs and /-/ are reserved" : NULL;
 }
 
 static const char *check_method(const char *method)
@@ -346,6 +346,7 @@ struct route_match routes_find(const struct routes *routes, const char *method, 
     if (!branch)
         return match;
     match.allow = branch->allow;
+    match.any = branch->methods->endpoint;
     const struct methods *methods = find_method(branch->methods, method);
     if (!methods && strcmp(method, "HEAD") == 0)
         methods = find_method(branch->methods, "GET");

@@ -18,6 +18,7 @@ struct routes;
 
 struct route_match {
     const struct endpoint *endpoint; /* NULL: none for this method */
+    const struct endpoint *any;      /* of the path, for some method; NULL: none */
     const char *allow; /* "GET, HEAD, POST" of the path; NULL: no endpoint has this path */
     size_t variable_count;
     const char *names[ROUTE_VARIABLES_MAX];

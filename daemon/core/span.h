@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
-#include "base/clock.h"
+#include "core/access_record.h"
 #include "core/outcome.h"
 
 enum span_kind { SPAN_SERVER = 2, SPAN_CLIENT = 3 }; /* OTLP's numbers */
@@ -17,30 +17,37 @@ enum span_kind { SPAN_SERVER = 2, SPAN_CLIENT = 3 }; /* OTLP's numbers */
 enum span_text {
     SPAN_METHOD,
     SPAN_PATH,
-    SPAN_ROUTE, /* the endpoint's path; of a call: its id */
-    SPAN_SERVER_ADDRESS,
+    SPAN_ROUTE,     /* the endpoint's path; of a call: its id */
+    SPAN_AUTHORITY, /* host and perhaps a port, IPv6 addresses in brackets */
+    SPAN_VERSION,   /* of HTTP: "1.1"; absent: not known */
+    SPAN_USER_AGENT,
+    SPAN_STATE, /* tracestate */
     SPAN_TEXTS,
 };
 
-enum { SPAN_BYTES_MAX = 1024, SPAN_PATH_MAX = 512, SPAN_NAME_MAX = 256 };
+enum { SPAN_BYTES_MAX = 1840, SPAN_PATH_MAX = 512, SPAN_NAME_MAX = 256, SPAN_STATE_MAX = 512 };
 
 struct span {
     unsigned char trace_id[16];
     uint64_t id, parent;   /* parent 0: the first of its trace */
     usec_t started, ended; /* on the monotonic clock */
     enum span_kind kind;
-    unsigned status;         /* of HTTP; 0: none */
-    enum outcome_code error; /* OUTCOME_NONE: it went well */
-    unsigned port;           /* of the upstream */
-    unsigned resends;        /* how often it had been sent before */
+    unsigned flags;    /* of the trace */
+    unsigned status;   /* of HTTP; 0: none */
+    const char *error; /* what went wrong, for error.type; static. NULL: nothing that has a name of
+                        * its own; a server's 5xx has failed all the same */
+    unsigned resends;  /* how often it had been sent before */
     bool tls;
+    enum access_client client;
+    unsigned char address[16]; /* of the client */
     struct {
-        unsigned short at, len;
+        unsigned short at, len; /* len 0: absent */
     } texts[SPAN_TEXTS];
     size_t used;
     char bytes[SPAN_BYTES_MAX];
 };
 
+/* Keeps a text, cut to `max` bytes and to the room there is, between characters. */
 void span_put(struct span *span, enum span_text text, const char *data, size_t len, size_t max);
 size_t span_size(const struct span *span); /* how many of its bytes count */
 

@@ -106,17 +106,17 @@ void tally_call_ended(struct upstream_tally *tally, const struct outcome *outcom
         return;
     add_duration(&tally->durations, outcome->elapsed);
     if (outcome->code == OUTCOME_REPLY) {
-        tally_add(&tally->results[outcome->status / 100 % TALLY_CLASSES], 1);
+        tally_add(&tally->outcomes[status_index(outcome->status)], 1);
         met(tally, now);
         return;
     }
-    tally_add(&tally->results[TALLY_CLASSES + outcome->code], 1);
+    tally_add(&tally->outcomes[STATUS_INDEXES + outcome->code], 1);
     note_failure(tally, outcome->code, now);
 }
 
 void tally_limit(struct tally *tally, enum tally_limit limit)
 {
-    if (tally)
+    if (tally && limit != TALLY_NO_LIMIT)
         tally_add(&tally->limits[limit], 1);
 }
 
@@ -133,31 +133,20 @@ void tally_request_ended(struct endpoint_tally *tally, unsigned status, usec_t t
 {
     if (!tally)
         return;
-    tally_add(&tally->ended[status / 100 % TALLY_CLASSES], 1);
+    tally_add(&tally->ended[status_index(status)], 1);
     add_duration(&tally->durations, took);
 }
 
-/* ---- judging ---- */
-
-/* A worker that has met it says more than one that has missed it before. */
-bool tally_is_missed(const struct tally *const *tallies, size_t count, size_t slot, usec_t now,
-                     usec_t after)
+void tally_reply(struct endpoint_tally *tally, enum reply_result result, uint64_t bytes)
 {
-    uint64_t met_at = 0, since = UINT64_MAX, last = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct upstream_tally *one = atomic_load(&tallies[i]->upstreams[slot]);
-        uint64_t met = one ? tally_read(&one->met_at) : 0;
-        met_at = met > met_at ? met : met_at;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const struct upstream_tally *one = atomic_load(&tallies[i]->upstreams[slot]);
-        uint64_t began = one ? tally_read(&one->missed_since) : 0;
-        uint64_t missed_at = one ? tally_read(&one->missed_at) : 0;
-        if (began == 0 || missed_at <= met_at)
-            continue;
-        began = began > met_at ? began : met_at;
-        since = began < since ? began : since;
-        last = missed_at > last ? missed_at : last;
-    }
-    return last > 0 && since + after <= now && last + TALLY_FORGETS * after > now;
+    if (!tally)
+        return;
+    tally_add(&tally->replies[result], 1);
+    tally_add(&tally->bytes_out, bytes);
+}
+
+void tally_request_body(struct endpoint_tally *tally, uint64_t bytes)
+{
+    if (tally)
+        tally_add(&tally->bytes_in, bytes);
 }

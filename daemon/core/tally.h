@@ -1,6 +1,7 @@
 /*
  * What one worker counts. Every figure has one writer, the worker, and is read by whoever
- * reports: relaxed loads and stores, no lock, and nothing of two workers in one cache line.
+ * reports: no lock, and nothing of two workers in one cache line. Who reads a figure sees in
+ * what it reads after that at least all that was counted before: what ended, then what began.
  * Parts per upstream and endpoint are found by the slot (core/slots.h) that the
  * configuration's snapshot holds; they are made before a snapshot comes to the worker.
  */
@@ -11,20 +12,15 @@
 
 #include "base/loop.h"
 #include "core/config.h"
+#include "core/limit.h"
 #include "core/outcome.h"
+#include "core/reply_result.h"
 #include "core/slots.h"
-
-enum tally_limit {
-#define LIMIT(name, text, meaning) TALLY_##name,
-#include "core/limits.def"
-#undef LIMIT
-    TALLY_LIMITS
-};
+#include "core/status.h"
 
 enum {
     TALLY_BOUNDS = 13, /* of durations; what is longer has a bucket of its own */
-    TALLY_CLASSES = 6, /* of statuses: 2xx is 2; 0: there was no reply */
-    TALLY_RESULTS = TALLY_CLASSES + OUTCOME_CODE_COUNT, /* of calls: replies, then failures */
+    TALLY_OUTCOMES = STATUS_INDEXES + OUTCOME_CODE_COUNT, /* of calls: statuses, then failures */
 };
 
 extern const uint64_t tally_bounds[TALLY_BOUNDS]; /* microseconds, included */
@@ -34,17 +30,18 @@ struct duration_tally {
 };
 
 struct endpoint_tally {
-    _Atomic(uint64_t) begun, ended[TALLY_CLASSES];
+    _Atomic(uint64_t) begun, ended[STATUS_INDEXES];
+    _Atomic(uint64_t) replies[REPLY_RESULTS], bytes_in, bytes_out; /* bytes of bodies */
     struct duration_tally durations;
 };
 
 struct upstream_tally {
-    _Atomic(uint64_t) begun, results[TALLY_RESULTS];
+    _Atomic(uint64_t) begun, outcomes[TALLY_OUTCOMES];
     struct duration_tally durations;
     _Atomic(uint64_t) bytes_in, bytes_out;
-    _Atomic(uint64_t) opened, reused;   /* connections */
-    _Atomic(uint64_t) opened_1, closed; /* those of HTTP/1.1 */
-    _Atomic(uint64_t) rested, taken;    /* times that one became idle, and was so no more */
+    _Atomic(uint64_t) opened, reused; /* connections */
+    _Atomic(uint64_t) known, closed;  /* those whose end will be seen; whose end was */
+    _Atomic(uint64_t) rested, taken;  /* times that one became idle, and was so no more */
     _Atomic(uint64_t) lookups, cache_hits;
     _Atomic(uint64_t) failure, failure_at;     /* the last: its code and when; 0: none */
     _Atomic(uint64_t) met_at;                  /* it was connected to; 0: never */
@@ -63,12 +60,12 @@ struct tally {
 static inline void tally_add(_Atomic(uint64_t) *figure, uint64_t more)
 {
     uint64_t now = atomic_load_explicit(figure, memory_order_relaxed) + more;
-    atomic_store_explicit(figure, now, memory_order_relaxed);
+    atomic_store_explicit(figure, now, memory_order_release);
 }
 
 static inline uint64_t tally_read(const _Atomic(uint64_t) *figure)
 {
-    return atomic_load_explicit(figure, memory_order_relaxed);
+    return atomic_load_explicit(figure, memory_order_acquire);
 }
 
 /* Its part of `tally`; both may be NULL: no tally gives NULL, no upstream an absolute URL's. */
@@ -89,11 +86,8 @@ void tally_limit(struct tally *tally, enum tally_limit limit);
 void tally_call_ended(struct upstream_tally *tally, const struct outcome *outcome, usec_t now);
 struct endpoint_tally *tally_request_begun(struct tally *tally, size_t slot);
 void tally_request_ended(struct endpoint_tally *tally, unsigned status, usec_t took);
-
-/* True when since `after` at least, and within TALLY_FORGETS times as long, every attempt of
- * all workers to connect to an upstream has failed. Nobody tries: nobody knows. */
-enum { TALLY_FORGETS = 3 };
-bool tally_is_missed(const struct tally *const *tallies, size_t count, size_t slot, usec_t now,
-                     usec_t after);
+/* What its reply was, and how many bytes its body had; those of the request's. */
+void tally_reply(struct endpoint_tally *tally, enum reply_result result, uint64_t bytes);
+void tally_request_body(struct endpoint_tally *tally, uint64_t bytes);
 
 #endif

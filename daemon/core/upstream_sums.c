@@ -6,11 +6,18 @@
 
 #include <string.h>
 
-const char *upstream_result_text(size_t result)
+#include "core/reach.h"
+
+const char *upstream_outcome_text(size_t outcome)
 {
-    static const char *const classes[TALLY_CLASSES] = {"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"};
-    return result < TALLY_CLASSES ? classes[result]
-                                  : outcome_text((enum outcome_code)(result - TALLY_CLASSES));
+    return outcome < STATUS_INDEXES ? status_index_text((enum status_index)outcome)
+                                    : outcome_text((enum outcome_code)(outcome - STATUS_INDEXES));
+}
+
+bool upstream_outcome_failed(size_t outcome)
+{
+    return outcome < STATUS_INDEXES ? status_index_failed((enum status_index)outcome)
+                                    : outcome != STATUS_INDEXES + OUTCOME_CANCELLED;
 }
 
 void durations_add(struct metric_durations *sum, const struct duration_tally *tally)
@@ -23,9 +30,9 @@ void durations_add(struct metric_durations *sum, const struct duration_tally *ta
 static void add(struct upstream_sums *sums, const struct upstream_tally *one)
 {
     uint64_t ended = 0;
-    for (size_t i = 0; i < TALLY_RESULTS; i++) {
-        uint64_t count = tally_read(&one->results[i]);
-        sums->results[i] += count;
+    for (size_t i = 0; i < TALLY_OUTCOMES; i++) {
+        uint64_t count = tally_read(&one->outcomes[i]);
+        sums->outcomes[i] += count;
         ended += count;
     }
     sums->in_flight += tally_read(&one->begun) - ended;
@@ -36,7 +43,7 @@ static void add(struct upstream_sums *sums, const struct upstream_tally *one)
     sums->open -= tally_read(&one->closed);
     sums->idle -= tally_read(&one->taken);
     sums->opened += tally_read(&one->opened);
-    sums->open += tally_read(&one->opened_1);
+    sums->open += tally_read(&one->known);
     sums->idle += tally_read(&one->rested);
     sums->lookups += tally_read(&one->lookups);
     sums->cache_hits += tally_read(&one->cache_hits);
@@ -58,6 +65,9 @@ void upstream_sums_read(const struct metrics_source *source, size_t slot,
         if (one)
             add(sums, one);
     }
+    for (size_t i = 0; i < TALLY_OUTCOMES; i++)
+        if (upstream_outcome_failed(i))
+            sums->failed += sums->outcomes[i];
     if (sums->idle > sums->open)
         sums->idle = sums->open;
     if (slot > SLOT_OTHER)
@@ -66,6 +76,6 @@ void upstream_sums_read(const struct metrics_source *source, size_t slot,
         sums->in_flight = gauge_value(sums->upstream->in_flight);
         sums->waiting = gauge_waiting(sums->upstream->in_flight);
     }
-    sums->unreachable =
-        tally_is_missed(source->tallies, source->count, slot, source->now, config->unready_after);
+    sums->unreachable = sums->upstream && reach_is_missed(source->tallies, source->count, slot,
+                                                          source->now, config->unready_after);
 }

@@ -21,6 +21,7 @@
 #include "front/checks.h"
 #include "front/guests.h"
 #include "front/reply.h"
+#include "front/represent.h"
 
 enum {
     CONNECTIONS_MAX = 64,
@@ -34,6 +35,10 @@ enum {
 #define PATIENCE (20 * USEC_PER_SEC) /* from one reply to the next, bytes or not */
 
 #define ALLOWED "GET, HEAD"
+
+/* For pages with many endpoints and upstreams; the main thread has other things to do. */
+static const struct compression compression = {
+    .gzip = true, .level = 1, .min = 1024, .max = UINT64_MAX};
 
 struct door {
     struct watch watch;
@@ -111,6 +116,7 @@ static void notice_connection(void *cls, struct MHD_Connection *mhd, void **cont
 struct gathering {
     struct arena *arena;
     struct header_list fields;
+    struct wishes wishes;
 };
 
 static enum MHD_Result gather(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -118,6 +124,7 @@ static enum MHD_Result gather(void *cls, enum MHD_ValueKind kind, const char *na
 {
     struct gathering *gathering = cls;
     (void)kind;
+    wishes_note(&gathering->wishes, name);
     header_add(gathering->arena, &gathering->fields, arena_string(gathering->arena, name),
                arena_string(gathering->arena, value ? value : ""));
     return MHD_YES;
@@ -132,7 +139,8 @@ static bool is_local(struct MHD_Connection *mhd)
 }
 
 static struct verdict judge(const struct admin_server *server, struct MHD_Connection *mhd,
-                            const char *version, struct inbound *inbound, struct arena *arena)
+                            const char *version, struct inbound *inbound, struct arena *arena,
+                            struct wishes *ret_wishes)
 {
     static const struct strings nobody;
     struct gathering gathering = {.arena = arena};
@@ -140,6 +148,7 @@ static struct verdict judge(const struct admin_server *server, struct MHD_Connec
     const char *origin;
     MHD_get_connection_values(mhd, MHD_HEADER_KIND, gather, &gathering);
     inbound->headers = gathering.fields;
+    *ret_wishes = gathering.wishes;
     const struct head head = {.method = inbound->method,
                               .version = version,
                               .target = inbound->target,
@@ -187,12 +196,15 @@ static enum MHD_Result send_answer(const struct admin_server *server, struct MHD
         .body_len = visit->body.len,
         .deadline = USEC_NEVER,
     };
-    struct verdict verdict = judge(server, mhd, version, &inbound, arena);
+    struct wishes wishes;
+    struct verdict verdict = judge(server, mhd, version, &inbound, arena, &wishes);
     const struct reply_manner manner = {
         .header_max = REPLY_HEADER_MAX,
         .close = close_after || verdict.broken,
     };
-    return reply_send(mhd, answer_to(server, &inbound, url, &verdict, arena), &manner);
+    struct answer *answer = answer_to(server, &inbound, url, &verdict, arena);
+    represent(answer, &wishes, &compression, mhd);
+    return reply_send(mhd, answer, &manner);
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *mhd, const char *url,

@@ -128,11 +128,9 @@ static void read_document(const struct config *config, const struct inbound *inb
 }
 
 struct answer *api_read_batch(const struct config *config, const struct inbound *inbound,
-                              struct arena *arena, const struct batch **ret_batch,
-                              bool *ret_too_many)
+                              struct arena *arena, const struct batch **ret_batch)
 {
     struct faults faults;
-    *ret_too_many = false;
     if (inbound->route.endpoint) {
         *ret_batch = &inbound->route.endpoint->batch;
         return NULL;
@@ -143,7 +141,6 @@ struct answer *api_read_batch(const struct config *config, const struct inbound 
         read_document(config, inbound, arena, batch, &faults);
     else
         batch_read_query(config, inbound->query, strlen(inbound->query), arena, batch, &faults);
-    *ret_too_many = faults.too_many_requests;
     if (faults_any(&faults))
         return answer_from_faults(&faults);
     *ret_batch = batch;
@@ -154,8 +151,7 @@ static struct answer *explain(const struct config *config, const struct inbound 
                               const char *identity, bool all, struct arena *arena)
 {
     const struct batch *batch = NULL;
-    bool too_many;
-    struct answer *refusal = api_read_batch(config, inbound, arena, &batch, &too_many);
+    struct answer *refusal = api_read_batch(config, inbound, arena, &batch);
     return refusal ? refusal : explain_batch(config, batch, inbound, identity, all, arena);
 }
 

@@ -13,11 +13,9 @@ struct answer *api_answer_head(const struct config *config, struct inbound *inbo
                                size_t *ret_slot);
 
 /* The batch to run, once the body is complete, in *ret_batch: the endpoint's own, or the
- * client's, read into `arena`. Otherwise the answer that says what is wrong with it;
- * *ret_too_many: it was limits.requests among others. */
+ * client's, read into `arena`. Otherwise the answer that says what is wrong with it. */
 struct answer *api_read_batch(const struct config *config, const struct inbound *inbound,
-                              struct arena *arena, const struct batch **ret_batch,
-                              bool *ret_too_many);
+                              struct arena *arena, const struct batch **ret_batch);
 
 /* True when clients may ask for the plan of what this request names. */
 static inline bool api_may_explain(const struct config *config, const struct inbound *inbound)

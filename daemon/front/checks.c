@@ -165,6 +165,18 @@ void target_take_apart(struct arena *arena, const char *target, const char **ret
     *ret_path = *path == '/' ? path : arena_printf(arena, "/%s", path);
 }
 
+size_t field_value_length(const char *name, const char *value)
+{
+    static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Expect"};
+    size_t len = strlen(value);
+    for (size_t i = 0; i < sizeof framing / sizeof *framing; i++)
+        if (strcasecmp(name, framing[i]) == 0)
+            return len;
+    while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
+        len--;
+    return len;
+}
+
 struct verdict check_message(const struct head *head, struct body_framing *ret_framing)
 {
     struct summary found;

@@ -42,6 +42,11 @@ struct body_framing {
 void target_take_apart(struct arena *arena, const char *target, const char **ret_authority,
                        const char **ret_path);
 
+/* How much of a field's value counts: white space behind it does not (RFC 9110 5.5), but
+ * libmicrohttpd 0.9.75 keeps it. What it frames the body by stays as it reads it, so that the
+ * two cannot differ about where a request ends. */
+size_t field_value_length(const char *name, const char *value);
+
 /* Method, target, field names, Host, Content-Length, Transfer-Encoding, Expect. */
 struct verdict check_message(const struct head *head, struct body_framing *ret_framing);
 

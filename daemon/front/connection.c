@@ -47,9 +47,9 @@ struct connection *connection_of(struct MHD_Connection *mhd)
 }
 
 /* A reply of our own, outside libmicrohttpd: only where it has sent nothing yet. What
- * does not fit into the socket's buffer at once is not worth waiting for. */
-static void send_last_words(const struct connection *connection, unsigned status,
-                            const char *detail)
+ * does not fit into the socket's buffer at once is not worth waiting for. Bytes of its body. */
+static size_t send_last_words(const struct connection *connection, unsigned status,
+                              const char *detail)
 {
     scope_buffer struct buffer body;
     scope_buffer struct buffer reply;
@@ -64,8 +64,10 @@ static void send_last_words(const struct connection *connection, unsigned status
         buffer_printf(&reply, "X-Request-Id: %s\r\n", connection->request_id);
     buffer_string(&reply, "\r\n");
     buffer_append(&reply, body.data, body.len);
-    if (buffer_status(&reply) == 0)
-        (void)send(connection->fd, reply.data, reply.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (buffer_status(&reply) != 0 || send(connection->fd, reply.data, reply.len,
+                                           MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)reply.len)
+        return 0;
+    return body.len;
 }
 
 /* How much the client has taken so far: bytes that TCP has seen acknowledged. A unix
@@ -79,6 +81,15 @@ static uint64_t taken_so_far(const struct connection *connection)
         len >= offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked)
         return info.tcpi_bytes_acked;
     return ioctl(connection->fd, SIOCOUTQ, &waiting) == 0 ? (uint64_t)waiting : 0;
+}
+
+bool connection_has_sent(const struct connection *connection)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    return getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+           len < offsetof(struct tcp_info, tcpi_bytes_sent) + sizeof info.tcpi_bytes_sent ||
+           info.tcpi_bytes_sent > 0 || info.tcpi_notsent_bytes > 0;
 }
 
 /* True when the client has taken some of its reply since the last time this was asked. */
@@ -108,6 +119,9 @@ static void count_limit(const struct connection *connection)
                     connection->phase == CONNECTION_HEAD ? TALLY_HEADER_TIME : TALLY_BODY_TIME);
     else if (connection->phase == CONNECTION_REPLY)
         tally_limit(tally, TALLY_SEND_TIME);
+    else if (connection->phase == CONNECTION_IDLE && !connection->gone &&
+             !connection->front->draining)
+        tally_limit(tally, TALLY_IDLE_TIME);
 }
 
 static void deadline_passed(struct timer *timer)
@@ -126,8 +140,10 @@ static void deadline_passed(struct timer *timer)
     }
     bool unanswered = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
     connection->timed_out = unanswered && !connection->gone;
+    connection->stalled = connection->phase == CONNECTION_REPLY && !connection->gone;
     if (connection->timed_out)
-        send_last_words(connection, 408, "the request did not arrive in time");
+        connection->last_words =
+            send_last_words(connection, 408, "the request did not arrive in time");
     count_limit(connection);
     shutdown(connection->fd, SHUT_RDWR); /* libmicrohttpd notices and closes */
 }
@@ -191,11 +207,12 @@ void connection_enter(struct connection *connection, enum connection_phase phase
     set_deadline(connection, span < USEC_NEVER - now ? now + span : USEC_NEVER);
 }
 
-void connection_refuse(struct connection *connection, unsigned status, const char *detail)
+size_t connection_refuse(struct connection *connection, unsigned status, const char *detail)
 {
-    send_last_words(connection, status, detail);
+    size_t bytes = send_last_words(connection, status, detail);
     shutdown(connection->fd, SHUT_WR); /* libmicrohttpd 1.0 would add a reply of its own */
     connection_enter(connection, CONNECTION_LINGER);
+    return bytes;
 }
 
 void connection_hasten(struct connection *connection)

@@ -17,6 +17,7 @@
 
 #include "back/fanout.h"
 #include "base/loop.h"
+#include "front/library_log.h"
 
 struct exchange;
 struct connection;
@@ -35,6 +36,7 @@ struct front {
     size_t memory;                 /* libmicrohttpd's for each of them */
     uint64_t begun, ended;         /* requests */
     const struct outlets *outlets; /* NULL: nobody may observe */
+    struct library_replies replies;
     bool draining;
     bool due; /* libmicrohttpd has work that its descriptor does not show */
     void (*client_left)(struct connection *connection);
@@ -59,6 +61,9 @@ struct connection {
     int fd;                 /* libmicrohttpd's */
     bool gone;              /* the client has closed its side, or all; see connection.c */
     bool timed_out;         /* its request did not arrive in time: 408 */
+    bool stalled;           /* its client did not take the reply in time */
+    bool refused;           /* libmicrohttpd has answered itself */
+    size_t last_words;      /* bytes of the body of that 408 */
     const char *request_id; /* of the exchange, which owns it; NULL: it has none */
     usec_t deadline;        /* of the phase */
     uint64_t taken;         /* of the reply, as of the last look; see connection.c */
@@ -77,8 +82,11 @@ void connection_enter(struct connection *connection, enum connection_phase phase
 
 /* Answers a request while it is still being sent, past libmicrohttpd, which cannot reply
  * in the middle. Nothing else may have been sent for it. What the client goes on sending
- * must be read for a moment, or the reply is lost to a reset. */
-void connection_refuse(struct connection *connection, unsigned status, const char *detail);
+ * must be read for a moment, or the reply is lost to a reset. Bytes of the reply's body. */
+size_t connection_refuse(struct connection *connection, unsigned status, const char *detail);
+
+/* Whether anything was sent on it; true where the system does not tell. */
+bool connection_has_sent(const struct connection *connection);
 
 /* While the daemon stops, what is not in use gets only a moment more. */
 void connection_hasten(struct connection *connection);

@@ -56,17 +56,19 @@ struct exchange {
     bool refused; /* before its end; nothing more is said */
 };
 
-static void exchange_free(struct exchange *exchange)
+static void exchange_free(struct exchange *exchange, enum MHD_RequestTerminationCode reason)
 {
     struct connection *connection = exchange->connection;
     assert(!exchange->suspended);
     connection->front->ended++;
     if (exchange->stream)
-        account_reply(&exchange->account, MHD_HTTP_OK, stream_bytes(exchange->stream));
+        account_stream(&exchange->account, exchange->stream);
     if (exchange->fanout)
         fanout_cancel(exchange->fanout);
     stream_free(exchange->stream);
-    account_end(&exchange->account, connection, exchange->inbound);
+    if (!exchange->begun)
+        account_received(&exchange->account, exchange->received);
+    account_end(&exchange->account, connection, exchange->inbound, exchange->received, reason);
     connection->exchange = NULL;
     connection->request_id = NULL;
     answer_free(exchange->answer);
@@ -90,9 +92,10 @@ static void refuse(struct exchange *exchange, unsigned status, const char *detai
 {
     exchange->refused = true;
     account_limit(&exchange->account, status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
-    account_reply(&exchange->account, status, 0);
+    account_reply(&exchange->account, status, 0, RESULT_NONE);
     buffer_done(&exchange->body);
-    connection_refuse(exchange->connection, status, detail);
+    account_reply(&exchange->account, status,
+                  connection_refuse(exchange->connection, status, detail), RESULT_NONE);
 }
 
 static void set_target(struct inbound *inbound, const char *path)
@@ -107,7 +110,8 @@ void *intake_begin(void *cls, const char *target, struct MHD_Connection *mhd)
     struct front *front = cls;
     struct connection *connection = connection_of(mhd);
     struct exchange *exchange = mem_new(sizeof *exchange);
-    intake_forget(connection);
+    if (connection->exchange)
+        exchange_free(connection->exchange, MHD_REQUEST_TERMINATED_WITH_ERROR);
     front->begun++;
     exchange->connection = connection;
     exchange->config = config_ref(front->config);
@@ -144,10 +148,13 @@ static enum MHD_Result gather_field(void *cls, enum MHD_ValueKind kind, const ch
     struct exchange *exchange = gathering->exchange;
     struct arena *arena = exchange->arena;
     const char *text = value ? value : "";
-    gathering->size += strlen(name) + strlen(text) + strlen(": \r\n");
+    size_t len = strlen(text);
+    gathering->size += strlen(name) + len + strlen(": \r\n");
+    if (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t'))
+        len = field_value_length(name, text);
     wishes_note(&exchange->wishes, name);
     header_add(arena, &exchange->inbound->headers, arena_string(arena, name),
-               arena_string(arena, text));
+               arena_copy(arena, text, len));
     return MHD_YES;
 }
 
@@ -177,6 +184,7 @@ static struct verdict judge(struct exchange *exchange, const char *version, size
     };
     target_take_apart(exchange->arena, inbound->target, &head.authority, &head.target);
     set_target(inbound, head.target);
+    inbound->authority = head.authority;
     if (inbound->headers.count > INTAKE_FIELDS_MAX)
         return (struct verdict){
             431, "the request has more than " NUMBER(INTAKE_FIELDS_MAX) " fields", true};
@@ -217,7 +225,9 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     exchange->answer = NULL;
     represent(answer, &exchange->wishes, &exchange->config->compression, connection->mhd);
     answer = reply_fit(answer, &manner);
-    account_reply(&exchange->account, answer->status, exchange->is_head ? 0 : answer->body_len);
+    account_limit(&exchange->account, answer->limit);
+    account_reply(&exchange->account, answer->status, exchange->is_head ? 0 : answer->body_len,
+                  answer->result);
     connection_enter(connection, CONNECTION_REPLY);
     return reply_send(connection->mhd, answer, &manner);
 }
@@ -256,9 +266,9 @@ static struct answer *answer_head(struct exchange *exchange, const struct verdic
         return answer_problem(413, "the request's body is larger than allowed");
     }
     struct answer *answer = api_answer_head(exchange->config, exchange->inbound, &slot);
-    const struct endpoint *endpoint = exchange->inbound->route.endpoint;
-    const char *path = endpoint ? endpoint->path : "/batch";
-    account_owner(&exchange->account, slot, answer ? NULL : path);
+    const struct endpoint *endpoint = exchange->inbound->route.any;
+    const char *path = slot == SLOT_BATCH ? "/batch" : endpoint ? endpoint->path : NULL;
+    account_owner(&exchange->account, slot, path, !answer);
     return answer;
 }
 
@@ -274,7 +284,7 @@ static enum MHD_Result take_head(struct exchange *exchange, const char *method, 
     exchange->head_memory = gathering.size + records * FIELD_RECORD;
     struct verdict verdict = judge(exchange, version, gathering.size, &framing);
     if (exchange->account.observed)
-        observe_head(exchange->account.observed, exchange->inbound, exchange->arena);
+        observe_head(exchange->account.observed, exchange->inbound, version, exchange->arena);
     bool too_large = framing.length > exchange->config->limits.request_body;
     if (too_large && !framing.expects_continue)
         return refuse_body(exchange);
@@ -293,9 +303,9 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
 {
     size_t len = *size;
     *size = 0;
+    exchange->received += len;
     if (exchange->refused)
         return MHD_YES;
-    exchange->received += len;
     if (exchange->received > exchange->config->limits.request_body)
         return refuse_body(exchange);
     if (exchange->answer)
@@ -363,7 +373,7 @@ static enum MHD_Result send_stream(struct exchange *exchange)
     if (exchange->stream)
         return stream_send(exchange->stream, &manner);
     manner.close = true;
-    account_stream(&exchange->account);
+    account_reply(&exchange->account, MHD_HTTP_OK, 0, RESULT_NONE);
     return stream_send_head(exchange->connection, exchange->form, &manner);
 }
 
@@ -386,8 +396,9 @@ static bool explain(struct exchange *exchange)
 static void begin_work(struct exchange *exchange)
 {
     const struct batch *batch = NULL;
-    bool too_many;
     exchange->begun = true;
+    account_complete(&exchange->account);
+    account_received(&exchange->account, exchange->received);
     connection_enter(exchange->connection, CONNECTION_WORK);
     if (exchange->answer)
         return;
@@ -399,10 +410,7 @@ static void begin_work(struct exchange *exchange)
         exchange->answer = api_answer_reconnect();
         return;
     }
-    exchange->answer =
-        api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch, &too_many);
-    if (too_many)
-        account_limit(&exchange->account, TALLY_REQUESTS);
+    exchange->answer = api_read_batch(exchange->config, exchange->inbound, exchange->arena, &batch);
     if (exchange->answer || exchange->connection->gone)
         return;
     if (exchange->form == FORM_WHOLE)
@@ -439,20 +447,22 @@ enum MHD_Result intake_handle(void *cls, struct MHD_Connection *mhd, const char 
 
 /* ---- the end ---- */
 
-void intake_forget(struct connection *connection)
+void intake_closed(struct connection *connection)
 {
     if (connection->exchange)
-        exchange_free(connection->exchange);
+        exchange_free(connection->exchange, MHD_REQUEST_TERMINATED_WITH_ERROR);
+    else
+        account_unread(connection);
 }
 
 void intake_completed(void *cls, struct MHD_Connection *mhd, void **context,
                       enum MHD_RequestTerminationCode reason)
 {
     (void)cls;
-    (void)reason; /* it never says that the client has left */
     struct connection *connection = connection_of(mhd);
     *context = NULL;
-    intake_forget(connection);
+    if (connection->exchange)
+        exchange_free(connection->exchange, reason);
     connection_enter(connection, CONNECTION_IDLE);
 }
 
@@ -469,16 +479,17 @@ void intake_client_left(struct connection *connection)
     if (exchange && exchange->fanout)
         end_fanout(exchange);
     if (exchange && exchange->stream)
-        stream_cut(exchange->stream);
+        stream_cut(exchange->stream, END_CLIENT);
 }
 
 void intake_give_up(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
     if (exchange && exchange->stream)
-        stream_cut(exchange->stream);
+        stream_cut(exchange->stream, END_STOPPING);
     if (!exchange || !exchange->fanout)
         return;
     exchange->answer = answer_problem(503, "the daemon is stopping");
+    exchange->answer->result = RESULT_FAILED;
     end_fanout(exchange);
 }

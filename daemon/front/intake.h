@@ -27,7 +27,8 @@ void intake_completed(void *cls, struct MHD_Connection *mhd, void **context,
 void intake_client_left(struct connection *connection);
 /* The daemon stops: what still runs is cancelled and answered with 503. */
 void intake_give_up(struct connection *connection);
-/* Frees what is left of an exchange when its connection ends. */
-void intake_forget(struct connection *connection);
+/* The connection ends: frees what is left of its exchange, and notes a request that
+ * libmicrohttpd has refused before there was one. */
+void intake_closed(struct connection *connection);
 
 #endif

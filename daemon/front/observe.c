@@ -12,29 +12,33 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
-#include "core/access_record.h"
-#include "core/span.h"
+#include "core/access_format.h"
+#include "front/spans.h"
 
-enum { METHOD_MAX = 32, ID_MAX = 128 };
+enum { METHOD_MAX = 32, PROTOCOL_MAX = 16, ID_MAX = 128 };
 
 struct observed {
-    struct observer observer; /* first */
+    char request_id[ID_MAX + 1];
+    char part[2 * ACCESS_NAME_MAX + 1], upstream[ACCESS_NAME_MAX]; /* of the slowest call */
+    size_t part_len, upstream_len; /* first of what is cleared; see new_observed() */
+    struct observer observer;
     const struct front *front;
     const struct config *config;
     struct trace_context trace; /* its parent is our span */
     uint64_t parent;            /* of our span; 0: none */
+    usec_t complete, decided;   /* when the request was, and the reply; 0: not */
+    usec_t held;                /* in between: how long the client held up a stream */
     bool head_seen;
-    bool spans;           /* they are wanted */
-    const char *endpoint; /* NULL: none */
-    char request_id[ID_MAX + 1];
-    char part[ACCESS_NAME_MAX], upstream[ACCESS_NAME_MAX]; /* of the slowest call */
-    size_t part_len, upstream_len;
+    bool spans;                  /* they are wanted */
+    char *state;                 /* of `trace` */
+    enum outcome_code failure;   /* what decided that there is no full reply; or OUTCOME_NONE */
+    const char *endpoint;        /* NULL: none */
     struct access_record record; /* last: its end is rarely touched */
 };
 
 /* ---- while calls run ---- */
 
-static size_t keep(char place[ACCESS_NAME_MAX], const char *text)
+static size_t keep(char *place, const char *text)
 {
     size_t len = strlen(text);
     len = len < ACCESS_NAME_MAX ? len : ACCESS_NAME_MAX;
@@ -43,68 +47,32 @@ static size_t keep(char place[ACCESS_NAME_MAX], const char *text)
 }
 
 static void note_slowest(struct observed *observed, const struct call_spec *spec,
-                         const struct part *part, usec_t elapsed)
+                         const struct part *part, const char *outer, usec_t elapsed)
 {
     struct access_record *record = &observed->record;
     if (part->state == PART_SKIPPED || (observed->part_len > 0 && elapsed <= record->slowest))
         return;
     record->slowest = elapsed;
-    observed->part_len = keep(observed->part, spec->id);
+    record->upstream_status = part->outcome.status;
+    observed->part_len = 0;
+    if (outer) {
+        observed->part_len = keep(observed->part, outer);
+        observed->part[observed->part_len++] = '/';
+    }
+    observed->part_len += keep(observed->part + observed->part_len, spec->id);
     observed->upstream_len =
         keep(observed->upstream, spec->upstream ? spec->upstream->name : spec->origin->authority);
 }
 
-static void put_span(const struct observed *observed, const struct span *span)
-{
-    (void)ring_put(observed->front->outlets->spans, span, span_size(span));
-}
-
-static void put_text(struct span *span, enum span_text text, const char *value, size_t max)
-{
-    span_put(span, text, value, strlen(value), max);
-}
-
-/* Sent more than twice is told as twice; only libcurl does that, on connections that die. */
-static void leave_call(const struct observed *observed, const struct call_spec *spec,
-                       const struct part *part, usec_t started, usec_t now)
-{
-    struct span span;
-    memset(&span, 0, offsetof(struct span, bytes));
-    memcpy(span.trace_id, observed->trace.trace_id, sizeof span.trace_id);
-    span.kind = SPAN_CLIENT;
-    span.parent = observed->trace.parent;
-    span.port = spec->origin->port;
-    span.tls = spec->origin->tls;
-    put_text(&span, SPAN_METHOD, spec->method, METHOD_MAX);
-    span_put(&span, SPAN_PATH, spec->target, strcspn(spec->target, "?"), SPAN_PATH_MAX);
-    put_text(&span, SPAN_ROUTE, spec->id, ACCESS_NAME_MAX);
-    put_text(&span, SPAN_SERVER_ADDRESS, spec->origin->host, SPAN_NAME_MAX);
-    span.started = started;
-    if (part->outcome.resent > 0) {
-        span.id = random_derive(spec->span, 0);
-        span.ended = part->outcome.resent;
-        span.error = OUTCOME_CONNECTION_TERMINATED;
-        put_span(observed, &span);
-        span.started = part->outcome.resent;
-        span.resends = 1;
-    }
-    span.id = random_derive(spec->span, span.resends);
-    span.ended = now;
-    span.status = part->outcome.status;
-    span.error = part->state == PART_OK       ? OUTCOME_NONE
-                 : part->state == PART_FAILED ? part->failure
-                                              : OUTCOME_CANCELLED;
-    put_span(observed, &span);
-}
-
 static void call_ended(struct observer *observer, const struct call_spec *spec,
-                       const struct part *part, usec_t started)
+                       const struct part *part, const char *outer, usec_t started)
 {
     struct observed *observed = container_of(observer, struct observed, observer);
     usec_t now = clock_now();
-    note_slowest(observed, spec, part, now - started);
+    note_slowest(observed, spec, part, outer, now - started);
     if (observed->spans)
-        leave_call(observed, spec, part, started, now);
+        spans_leave_call(observed->front->outlets->spans, &observed->trace, spec, part, started,
+                         now);
 }
 
 static void job_ended(struct observer *observer, const struct job *job)
@@ -113,6 +81,8 @@ static void job_ended(struct observer *observer, const struct job *job)
     observed->record.total = (unsigned)job->count;
     observed->record.ok = (unsigned)job->ok;
     observed->record.failed = (unsigned)job->failed;
+    observed->failure = job->decider ? job->decider->failure : OUTCOME_NONE;
+    observed->decided = clock_now(); /* of a stream; a whole reply is made of it yet */
 }
 
 /* ---- the beginning ---- */
@@ -143,9 +113,19 @@ static void make_request_id(struct observed *observed)
     span_id_write(random_next(random), observed->request_id + SPAN_ID_TEXT);
 }
 
+/* The texts at both ends are not cleared: that would cost more than all the rest. */
+static struct observed *new_observed(void)
+{
+    struct observed *observed = mem_resize(NULL, 1, sizeof *observed);
+    size_t begin = offsetof(struct observed, part_len);
+    size_t end = offsetof(struct observed, record) + offsetof(struct access_record, bytes_of_texts);
+    memset((char *)observed + begin, 0, end - begin);
+    return observed;
+}
+
 struct observed *observe_begin(const struct connection *connection, const struct config *config)
 {
-    struct observed *observed = mem_new(sizeof *observed);
+    struct observed *observed = new_observed();
     observed->observer = (struct observer){.call_ended = call_ended, .job_ended = job_ended};
     observed->front = connection->front;
     observed->config = config;
@@ -161,11 +141,15 @@ static void begin_trace(struct observed *observed, const struct trace_context *t
     struct trace_context *trace = &observed->trace;
     if (theirs) {
         *trace = *theirs;
+        if (theirs->state)
+            trace->state = observed->state = mem_string(theirs->state);
         observed->parent = theirs->parent;
     } else {
         uint64_t id[2] = {random_next(random), random_next(random) | 1};
         memcpy(trace->trace_id, id, sizeof trace->trace_id);
-        trace->flags = random_hits(random, observed->config->tracing.sample) ? TRACE_SAMPLED : 0;
+        trace->flags = TRACE_RANDOM;
+        if (random_hits(random, observed->config->tracing.sample))
+            trace->flags |= TRACE_SAMPLED;
     }
     trace->parent = random_derive(random_next(random), 0);
     observed->spans = trace->flags & TRACE_SAMPLED;
@@ -211,7 +195,64 @@ static void put_request_id(struct observed *observed)
                strlen(observed->request_id), ID_MAX);
 }
 
-void observe_head(struct observed *observed, struct inbound *inbound, struct arena *arena)
+static void put_field(struct observed *observed, enum access_text text, const char *value,
+                      size_t max)
+{
+    if (value)
+        access_put(&observed->record, text, value, strlen(value), max);
+}
+
+static void put_host(struct observed *observed, const struct inbound *inbound)
+{
+    const char *host =
+        inbound->authority ? inbound->authority : header_get(&inbound->headers, "Host");
+    put_field(observed, ACCESS_HOST, host, ACCESS_NAME_MAX);
+}
+
+/* A Referer's query is as private as the target's. */
+static void put_referer(struct observed *observed, const struct inbound *inbound)
+{
+    const char *value = header_get(&inbound->headers, "Referer");
+    if (value)
+        access_put(&observed->record, ACCESS_REFERER, value,
+                   observed->config->access_log.query ? strlen(value) : strcspn(value, "?"),
+                   ACCESS_FIELD_MAX);
+}
+
+static void put_named(struct observed *observed, const struct inbound *inbound,
+                      const struct access_shown *shown)
+{
+    struct access_record *record = &observed->record;
+    size_t limit = record->used + ACCESS_HEADERS_BYTES;
+    record->format = shown->format;
+    for (size_t i = 0; i < shown->count; i++) {
+        size_t room = limit - record->used;
+        put_field(observed, ACCESS_HEADERS + (enum access_text)i,
+                  header_get(&inbound->headers, shown->names[i]),
+                  room < ACCESS_FIELD_MAX ? room : ACCESS_FIELD_MAX);
+    }
+}
+
+/* Only what somebody looks at. */
+static void put_fields(struct observed *observed, const struct inbound *inbound)
+{
+    static const struct access_shown nothing;
+    const struct access_log_options *log = &observed->config->access_log;
+    const struct access_shown *shown =
+        log->target == ACCESS_OFF ? &nothing : access_format_shown(log->format);
+    if (shown->host || observed->spans)
+        put_host(observed, inbound);
+    if (shown->user_agent || observed->spans)
+        put_field(observed, ACCESS_USER_AGENT, header_get(&inbound->headers, "User-Agent"),
+                  ACCESS_FIELD_MAX);
+    if (shown->referer)
+        put_referer(observed, inbound);
+    if (shown->count > 0)
+        put_named(observed, inbound, shown);
+}
+
+void observe_head(struct observed *observed, struct inbound *inbound, const char *version,
+                  struct arena *arena)
 {
     struct access_record *record = &observed->record;
     place_in_trace(observed, inbound, arena);
@@ -221,6 +262,8 @@ void observe_head(struct observed *observed, struct inbound *inbound, struct are
     put_request_id(observed);
     access_put(record, ACCESS_METHOD, inbound->method, strlen(inbound->method), METHOD_MAX);
     put_target(observed, inbound);
+    put_field(observed, ACCESS_PROTOCOL, version, PROTOCOL_MAX);
+    put_fields(observed, inbound);
     observed->head_seen = true;
 }
 
@@ -229,8 +272,21 @@ void observe_endpoint(struct observed *observed, const char *path)
     observed->endpoint = path;
 }
 
+void observe_complete(struct observed *observed)
+{
+    observed->complete = clock_now();
+}
+
+void observe_stream(struct observed *observed, uint64_t bytes, usec_t held)
+{
+    observed->record.status = 200;
+    observed->record.bytes = bytes;
+    observed->held = held;
+}
+
 void observe_reply(struct observed *observed, unsigned status, uint64_t bytes)
 {
+    observed->decided = clock_now();
     observed->record.status = status;
     observed->record.bytes = bytes;
 }
@@ -244,29 +300,26 @@ const char *observe_request_id(const struct observed *observed)
 
 static void leave_span(const struct observed *observed)
 {
-    const struct access_record *record = &observed->record;
-    struct span span;
-    size_t len;
-    memset(&span, 0, offsetof(struct span, bytes));
-    memcpy(span.trace_id, observed->trace.trace_id, sizeof span.trace_id);
-    span.kind = SPAN_SERVER;
-    span.id = observed->trace.parent;
-    span.parent = observed->parent;
-    span.started = record->started;
-    span.ended = record->started + record->duration;
-    span.status = record->status;
-    if (record->status == 499)
-        span.error = OUTCOME_CANCELLED;
-    else if (record->status >= 500)
-        span.error = OUTCOME_UPSTREAM_STATUS;
-    const char *text = access_get(record, ACCESS_METHOD, &len);
-    span_put(&span, SPAN_METHOD, text, len, METHOD_MAX);
-    text = access_get(record, ACCESS_TARGET, &len);
-    const char *mark = memchr(text, '?', len);
-    span_put(&span, SPAN_PATH, text, mark ? (size_t)(mark - text) : len, SPAN_PATH_MAX);
-    if (observed->endpoint)
-        put_text(&span, SPAN_ROUTE, observed->endpoint, SPAN_NAME_MAX);
-    put_span(observed, &span);
+    struct request_span span = {
+        .trace = &observed->trace,
+        .parent = observed->parent,
+        .record = &observed->record,
+        .endpoint = observed->endpoint,
+        .failure = observed->failure,
+    };
+    spans_leave_request(observed->front->outlets->spans, &span);
+}
+
+/* What never came to pass was cut short by the end, or left out by a refusal. */
+static void divide_time(struct observed *observed, usec_t end)
+{
+    struct access_record *record = &observed->record;
+    usec_t decided = observed->decided ? observed->decided : end;
+    usec_t complete = observed->complete ? observed->complete : decided;
+    record->duration = end - record->started;
+    record->read = complete - record->started;
+    record->work = decided - complete;
+    record->work -= observed->held < record->work ? observed->held : record->work;
 }
 
 static void leave_line(struct observed *observed)
@@ -275,23 +328,25 @@ static void leave_line(struct observed *observed)
     if (observed->endpoint)
         access_put(record, ACCESS_ENDPOINT, observed->endpoint, strlen(observed->endpoint),
                    ACCESS_NAME_MAX);
-    access_put(record, ACCESS_PART, observed->part, observed->part_len, ACCESS_NAME_MAX);
+    access_put(record, ACCESS_PART, observed->part, observed->part_len, sizeof observed->part);
     access_put(record, ACCESS_UPSTREAM, observed->upstream, observed->upstream_len,
                ACCESS_NAME_MAX);
     (void)ring_put(observed->front->outlets->lines, record, access_record_size(record));
 }
 
-void observe_end(struct observed *observed, const struct inbound *inbound, unsigned unanswered)
+void observe_end(struct observed *observed, const struct inbound *inbound, uint64_t received,
+                 enum access_end end)
 {
     struct access_record *record = &observed->record;
     const struct access_log_options *log = &observed->config->access_log;
-    record->duration = clock_now() - record->started;
+    divide_time(observed, clock_now());
+    record->end = end;
+    record->received = received;
     if (!observed->head_seen) {
         put_request_id(observed);
-        put_target(observed, inbound);
+        if (inbound)
+            put_target(observed, inbound);
     }
-    if (record->status == 0)
-        record->status = unanswered;
     if (observed->spans)
         leave_span(observed);
     record->slow = log->slow > 0 && record->duration > log->slow;
@@ -299,5 +354,6 @@ void observe_end(struct observed *observed, const struct inbound *inbound, unsig
         log->target != ACCESS_OFF && random_hits(observed->front->engine->random, log->sample);
     if (record->sampled || record->slow)
         leave_line(observed);
+    free(observed->state);
     free(observed);
 }

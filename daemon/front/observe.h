@@ -8,6 +8,7 @@
 #define FRONT_OBSERVE_H
 
 #include "base/ring.h"
+#include "core/access_record.h"
 #include "front/connection.h"
 
 struct observed;
@@ -19,19 +20,27 @@ struct outlets {        /* of one thread */
 
 /* The request's first line was read. `config` must outlive it. */
 struct observed *observe_begin(const struct connection *connection, const struct config *config);
-/* The head was read: fills what of `inbound` is for those who watch. `arena` is that of
- * `inbound`. */
-void observe_head(struct observed *observed, struct inbound *inbound, struct arena *arena);
+/* The head was read: fills what of `inbound` is for those who watch. `version` is "HTTP/1.1",
+ * `arena` that of `inbound`. */
+void observe_head(struct observed *observed, struct inbound *inbound, const char *version,
+                  struct arena *arena);
 /* Who serves it: an endpoint's path, or "/batch"; lives as long as the configuration. */
 void observe_endpoint(struct observed *observed, const char *path);
-/* The last call counts. */
+/* All of it was read, and the work begins. */
+void observe_complete(struct observed *observed);
+/* The reply was decided. The last call counts. */
 void observe_reply(struct observed *observed, unsigned status, uint64_t bytes);
+
+/* The reply was a stream that is over: `bytes` of it were made, and for as long as `held` the
+ * client took nothing, so that its upstreams had to wait. */
+void observe_stream(struct observed *observed, uint64_t bytes, usec_t held);
 
 /* A random one until the head was read and says otherwise; the place stays the same. */
 const char *observe_request_id(const struct observed *observed);
 
-/* It is over; `unanswered` is the status if there was no reply. `inbound` is looked at only
- * if its head was never read. Frees it. */
-void observe_end(struct observed *observed, const struct inbound *inbound, unsigned unanswered);
+/* It is over. `inbound` is looked at only if its head was never read; NULL: nor was its first
+ * line. `received` bytes of its body were read. Frees it. */
+void observe_end(struct observed *observed, const struct inbound *inbound, uint64_t received,
+                 enum access_end end);
 
 #endif

@@ -86,8 +86,11 @@ struct answer *reply_fit(struct answer *answer, const struct reply_manner *manne
 {
     if (header_size(&answer->headers) <= manner->header_max)
         return answer;
+    enum reply_result result = answer->result == RESULT_NONE ? RESULT_NONE : RESULT_FAILED;
     answer_free(answer);
-    return answer_problem(502, "the reply's header would be larger than allowed");
+    answer = answer_problem(502, "the reply's header would be larger than allowed");
+    answer->result = result;
+    return answer;
 }
 
 enum MHD_Result reply_send(struct MHD_Connection *mhd, struct answer *answer,

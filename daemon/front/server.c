@@ -12,7 +12,6 @@
 #include "front/server.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +46,7 @@ static void notice_connection(void *cls, struct MHD_Connection *mhd, void **cont
         return;
     }
     struct connection *connection = *context;
-    intake_forget(connection);
+    intake_closed(connection);
     connection_close(connection);
     *context = NULL;
 }
@@ -58,20 +57,6 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *mhd, char *text)
     (void)cls;
     (void)mhd;
     return strlen(text);
-}
-
-/* What it says about TCP options is wrong on unix sockets, and an "internal error" is its
- * word for our MHD_NO. The rest is about single clients. */
-static void log_library(void *cls, const char *format, va_list args) printf_like(2, 0);
-static void log_library(void *cls, const char *format, va_list args)
-{
-    (void)cls;
-    char line[512];
-    if (strstr(format, "TCP") || strstr(format, "internal error"))
-        return;
-    vsnprintf(line, sizeof line, format, args);
-    line[strcspn(line, "\n")] = '\0';
-    log_debug("libmicrohttpd: %s", line);
 }
 
 static void log_panic(void *cls, const char *file, unsigned line, const char *reason)
@@ -107,8 +92,8 @@ static struct MHD_Daemon *start_daemon(struct server *server)
     MHD_set_panic_func(log_panic, NULL);
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0,
-        NULL, NULL, intake_handle, &server->front, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-        MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+        NULL, NULL, intake_handle, &server->front, MHD_OPTION_EXTERNAL_LOGGER, library_log,
+        &server->front.replies, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 int server_new(struct loop *loop, const struct fanout_engine *engine, struct config *config,

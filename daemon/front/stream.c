@@ -37,11 +37,14 @@ struct stream {
     struct fanout *fanout;
     struct answer *refusal;
     struct line *first, *last;
-    size_t taken;   /* of the first line */
-    size_t waiting; /* bytes in the list */
-    uint64_t bytes; /* given to libmicrohttpd */
+    size_t taken;             /* of the first line */
+    size_t waiting;           /* bytes in the list */
+    uint64_t bytes;           /* given to libmicrohttpd */
+    enum reply_result result; /* of the job, once it has ended */
     bool paused, suspended, ended, broken, flushed;
-    usec_t beat; /* when there was a line last */
+    enum access_end end;
+    usec_t paused_at, held; /* since when it is paused; how long it was before */
+    usec_t beat;            /* when there was a line last */
     struct timer heartbeat;
 };
 
@@ -56,9 +59,10 @@ static void wake(struct stream *stream)
     MHD_resume_connection(stream->connection->mhd);
 }
 
-static void break_off(struct stream *stream)
+static void break_off(struct stream *stream, enum access_end why)
 {
     stream->broken = true;
+    stream->end = why;
     wake(stream);
 }
 
@@ -70,14 +74,22 @@ static void pause_if_full(struct stream *stream)
         stream->waiting <= stream->config->limits.client_buffer)
         return;
     stream->paused = true;
+    stream->paused_at = loop_now(stream->connection->front->loop);
     tally_limit(stream->connection->front->engine->tally, TALLY_CLIENT_BUFFER);
     fanout_pause(stream->fanout, true);
+}
+
+usec_t stream_held(const struct stream *stream)
+{
+    usec_t now = loop_now(stream->connection->front->loop);
+    return stream->held + (stream->paused ? now - stream->paused_at : 0);
 }
 
 static void go_on_if_drained(struct stream *stream)
 {
     if (!stream->paused || stream->waiting >= stream->config->limits.client_buffer / 2)
         return;
+    stream->held = stream_held(stream);
     stream->paused = false;
     if (stream->fanout)
         fanout_pause(stream->fanout, false);
@@ -89,7 +101,7 @@ static void append(struct stream *stream, struct buffer *text)
     if (buffer_status(text) != 0) {
         log_warning("a stream is cut off: no memory for a part");
         buffer_done(text);
-        break_off(stream);
+        break_off(stream, END_ERROR);
         return;
     }
     if (text->len == 0)
@@ -190,6 +202,7 @@ static void all_done(void *ctx, const struct job *job)
     buffer_init(&text, SIZE_MAX / 2);
     stream_put_summary(stream->form, job, &text);
     stream->ended = true;
+    stream->result = answer_job_result(job);
     append(stream, &text);
 }
 
@@ -273,14 +286,19 @@ enum MHD_Result stream_send_head(struct connection *connection, enum reply_form 
     return reply_send_stream(connection->mhd, accept_media(form), NULL, NULL, manner);
 }
 
-void stream_cut(struct stream *stream)
+void stream_cut(struct stream *stream, enum access_end why)
 {
     if (!stream->fanout)
         return;
     fanout_cancel(stream->fanout);
     stream->fanout = NULL;
     loop_clear(stream->connection->front->loop, &stream->heartbeat);
-    break_off(stream);
+    break_off(stream, why);
+}
+
+enum access_end stream_end(const struct stream *stream)
+{
+    return stream->end;
 }
 
 uint64_t stream_bytes(const struct stream *stream)
@@ -288,12 +306,20 @@ uint64_t stream_bytes(const struct stream *stream)
     return stream->bytes;
 }
 
+/* It is the client that has left unless it was us who broke off. */
+enum reply_result stream_result(const struct stream *stream)
+{
+    if (stream->ended && stream->waiting == 0 && !stream->broken)
+        return stream->result;
+    return stream->connection->gone || !stream->broken ? RESULT_ABANDONED : RESULT_FAILED;
+}
+
 struct stream *stream_free(struct stream *stream)
 {
     if (!stream)
         return NULL;
     assert(!stream->suspended);
-    stream_cut(stream);
+    stream_cut(stream, END_CLIENT);
     while (stream->first)
         drop_first(stream);
     free(stream);

@@ -6,6 +6,7 @@
 #ifndef JSON_UTF8_H
 #define JSON_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum utf8_kind {
@@ -36,6 +37,22 @@ static inline struct utf8_lead utf8_lead(unsigned char first)
     if (first < 0xF0)
         return (struct utf8_lead){3, first == 0xE0 ? 0xA0 : 0x80, first == 0xED ? 0x9F : 0xBF};
     return (struct utf8_lead){4, first == 0xF0 ? 0x90 : 0x80, first == 0xF4 ? 0x8F : 0xBF};
+}
+
+static inline bool utf8_continues(char byte)
+{
+    return ((unsigned char)byte & 0xC0) == 0x80;
+}
+
+/* How much of `len` bytes to keep so that it is at most `max` and no character is cut in two. */
+static inline size_t utf8_cut(const char *data, size_t len, size_t max)
+{
+    size_t cut = max;
+    if (len <= max)
+        return len;
+    while (cut > 0 && max - cut < 3 && utf8_continues(data[cut]))
+        cut--;
+    return utf8_continues(data[cut]) ? max : cut; /* no character is that long */
 }
 
 /* Looks at the character that begins at data[0]; `left` is at least 1. The length

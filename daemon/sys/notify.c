@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
 enum { STATUS_SIZE = 512 };
@@ -17,12 +16,6 @@ enum { STATUS_SIZE = 512 };
 static int result(int rc)
 {
     return rc < 0 ? rc : 0;
-}
-
-bool notify_is_managed(void)
-{
-    const char *socket = getenv("NOTIFY_SOCKET");
-    return socket && socket[0] != '\0';
 }
 
 int notify_ready(void)

@@ -6,13 +6,8 @@
 #ifndef SYS_NOTIFY_H
 #define SYS_NOTIFY_H
 
-#include <stdbool.h>
-
 #include "base/clock.h"
 #include "base/errors.h"
-
-/* True when there is a service manager to tell. */
-bool notify_is_managed(void);
 
 /* Ready: after start, and again at the end of every reload, failed or not. */
 int notify_ready(void);

@@ -48,6 +48,22 @@ void process_look(struct process_use *ret_use)
         ret_use->files_most = limit.rlim_cur;
 }
 
+bool process_look_at_thread(uint64_t thread, struct process_thread *ret_use)
+{
+    char path[64];
+    uint64_t cpu, run_delay;
+    snprintf(path, sizeof path, "/proc/self/task/%" PRIu64 "/schedstat", thread);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    int fields = fscanf(file, "%" SCNu64 " %" SCNu64, &cpu, &run_delay); /* nanoseconds */
+    fclose(file);
+    if (fields != 2)
+        return false;
+    *ret_use = (struct process_thread){.cpu = cpu / 1000, .run_delay = run_delay / 1000};
+    return true;
+}
+
 uint64_t process_wall_clock(void)
 {
     struct timespec now;

@@ -3,19 +3,25 @@
 
 Usage: check.py DIRECTORY. promtool and prometheus are taken from the PATH; if they are not
 there, Debian's package is fetched and unpacked in DIRECTORY, which installs nothing and
-starts no service.
+starts no service. Whatever cannot be done is an error; nothing is skipped.
 """
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 import urllib.request
 
+import yaml
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+ALERTS = ROOT / "conf" / "alerts.yaml"
+CASES = ROOT / "tests" / "metrics" / "rules.yaml"
 sys.path.insert(0, str(ROOT / "tests" / "process"))
 
 import harness  # noqa: E402
@@ -37,26 +43,40 @@ endpoints:
     merge: keyed
     requests: [ {{ id: one, upstream: dead, url: / }} ]
 """
+# The other job is Prometheus itself under the daemon's own name: only the job tells them apart.
 SCRAPES = """
 global: {{ scrape_interval: 1s, evaluation_interval: 1s }}
 rule_files: [ "{rules}" ]
 scrape_configs:
   - job_name: gatherd
     static_configs: [ {{ targets: [ "{target}" ] }} ]
+  - job_name: other
+    static_configs: [ {{ targets: [ "{own}" ], labels: {{ instance: "{target}" }} }} ]
 """
+OWN_JOB = 'job="gatherd",'
+
+
+def fetch(directory):
+    """Debian's package, unpacked. A machine may have no lists of packages, or old ones."""
+    directory.mkdir(parents=True, exist_ok=True)
+    download = ["apt-get", "download", "-q", "prometheus"]
+    if subprocess.run(download, cwd=directory, check=False).returncode != 0:
+        as_root = [] if os.geteuid() == 0 else ["sudo"]
+        subprocess.run([*as_root, "apt-get", "update", "-q"], check=True)
+        subprocess.run(download, cwd=directory, check=True)
+    package = next(directory.glob("prometheus_*.deb"))
+    subprocess.run(["dpkg-deb", "-x", package, directory / "unpacked"], check=True)
+    (directory / "unpacked").rename(directory / "root")  # whole, or not there
+    package.unlink()
 
 
 def tool(name, directory):
     """The path of one of Prometheus' programs."""
     if shutil.which(name):
         return shutil.which(name)
-    found = directory / "root" / "usr" / "bin" / name
-    if not found.exists():
-        directory.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "download", "prometheus"], cwd=directory, check=True)
-        package = next(directory.glob("prometheus_*.deb"))
-        subprocess.run(["dpkg-deb", "-x", package, directory / "root"], check=True)
-    return str(found)
+    if not (directory / "root").exists():
+        fetch(directory)
+    return str(directory / "root" / "usr" / "bin" / name)
 
 
 def ask(base, path, **query):
@@ -70,18 +90,21 @@ def ask(base, path, **query):
 
 
 def scraped(base, times):
-    """Whether Prometheus has a number of samples of the daemon."""
-    data = ask(base, "/api/v1/query", query="count_over_time(gatherd_ready[5m])")
-    return bool(data and data["result"] and int(data["result"][0]["value"][1]) >= times)
+    """Whether Prometheus has a number of samples of both jobs."""
+    data = ask(base, "/api/v1/query", query="count_over_time(process_open_fds[5m])")
+    counts = [int(row["value"][1]) for row in data["result"]] if data else []
+    return len(counts) == 2 and min(counts) >= times
 
 
-def expressions():
-    """(title, expression) of every target of the dashboard."""
+def expressions(instance):
+    """(title, expression) of every target of the dashboard, as Grafana asks it."""
     dashboard = json.loads((ROOT / "conf" / "grafana-dashboard.json").read_text())
+    chosen = instance.replace(".", r"\\.")
     for panel in dashboard["panels"]:
         for target in panel.get("targets", []):
-            text = target["expr"].replace("$__rate_interval", "10s").replace("$instance", ".*")
-            yield panel["title"], text
+            text = target["expr"].replace("$__rate_interval", "10s")
+            assert '{instance=~"$instance"' in text, f"{panel['title']}: {text} is about all"
+            yield panel["title"], text.replace("$instance", chosen)
 
 
 def traffic(daemon):
@@ -92,13 +115,34 @@ def traffic(daemon):
     assert daemon.get("/nothing").status == 404
 
 
-def check_queries(base):
-    """Every query of the dashboard is understood and finds something."""
-    for title, text in expressions():
-        data = ask(base, "/api/v1/query", query=text)
-        assert data is not None, f"{title}: {text} is not understood"
-        assert data["result"], f"{title}: {text} finds nothing"
-    print(f"dashboard: {len(list(expressions()))} queries find something")
+def found(base, text, moment):
+    """The figures that a query has found, in an order of their own; None: it is not understood."""
+    data = ask(base, "/api/v1/query", query=text, time=moment)
+    return data and sorted(json.dumps(row, sort_keys=True) for row in data["result"])
+
+
+def check_queries(base, instance):
+    """Every query of the dashboard finds something, and nothing of another job."""
+    moment = time.time() - 1  # what was scraped until then is in
+    for title, text in expressions(instance):
+        rows = found(base, text, moment)
+        assert rows is not None, f"{title}: {text} is not understood"
+        assert rows, f"{title}: {text} finds nothing"
+        own = found(base, text.replace('{instance=~"', "{" + OWN_JOB + 'instance=~"'), moment)
+        assert rows == own, f"{title}: {text} finds {rows}, of gatherd {own}"
+    print(f"dashboard: {len(list(expressions(instance)))} queries find figures of gatherd only")
+
+
+def check_cases():
+    """Every alert has a case in which it fires, and one in which it is silent."""
+    rules = yaml.safe_load(ALERTS.read_text())
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    cases = [case for test in yaml.safe_load(CASES.read_text())["tests"]
+             for case in test["alert_rule_test"]]
+    fires = {case["alertname"] for case in cases if case["exp_alerts"]}
+    silent = {case["alertname"] for case in cases if not case["exp_alerts"]}
+    assert fires == alerts, f"no case in which they fire: {alerts ^ fires}"
+    assert silent == alerts, f"no case in which they are silent: {alerts ^ silent}"
 
 
 def check_alerts(base):
@@ -113,10 +157,10 @@ def check_alerts(base):
 def check_prometheus(program, directory, daemon):
     """A real one scrapes the daemon."""
     host, port = daemon.addresses("admin pages on")[0]
-    (directory / "prometheus.yaml").write_text(
-        SCRAPES.format(rules=ROOT / "conf" / "alerts.yaml", target=f"{host}:{port}"))
     own = f"127.0.0.1:{harness.closed_port()}"
-    base = "http://" + own
+    base, instance = "http://" + own, f"{host}:{port}"
+    (directory / "prometheus.yaml").write_text(
+        SCRAPES.format(rules=ALERTS, target=instance, own=own))
     log = open(directory / "prometheus.log", "wb")
     process = subprocess.Popen(
         [program, f"--config.file={directory}/prometheus.yaml", f"--web.listen-address={own}",
@@ -125,7 +169,7 @@ def check_prometheus(program, directory, daemon):
         harness.wait_until(lambda: scraped(base, 1), "Prometheus to scrape", 60)
         traffic(daemon)
         harness.wait_until(lambda: scraped(base, 5), "five scrapes", 60)
-        check_queries(base)
+        check_queries(base, instance)
         check_alerts(base)
     finally:
         process.terminate()
@@ -147,7 +191,9 @@ def main():
             page = daemon.admin("/metrics").body
             subprocess.run([promtool, "check", "metrics"], input=page, check=True)
             print("metrics: promtool finds nothing wrong")
-            subprocess.run([promtool, "check", "rules", ROOT / "conf" / "alerts.yaml"], check=True)
+            subprocess.run([promtool, "check", "rules", ALERTS], check=True)
+            subprocess.run([promtool, "test", "rules", CASES], check=True)
+            check_cases()
             check_prometheus(prometheus, directory, daemon)
         finally:
             daemon.stop()

@@ -53,6 +53,45 @@ def attributes(items, where):
     return found
 
 
+METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
+COMMON = {"http.request.method": str, "http.request.method_original": str, "server.address": str,
+          "server.port": int, "network.protocol.version": str, "http.response.status_code": int,
+          "error.type": str}
+ATTRIBUTES = {
+    "server": {**COMMON, "url.scheme": str, "url.path": str, "http.route": str,
+               "user_agent.original": str, "client.address": str},
+    "client": {**COMMON, "url.full": str, "gatherd.request.id": str,
+               "http.request.resend_count": int},
+}
+REQUIRED = {
+    "server": {"http.request.method", "url.scheme", "url.path"},
+    "client": {"http.request.method", "url.full", "server.address", "server.port"},
+}
+
+
+def check_conventions(span):
+    """OpenTelemetry's semantic conventions for HTTP: what has to be there, and what it may be."""
+    found, kind = span["attributes"], span["kind"]
+    assert not REQUIRED[kind] - set(found), (kind, found)
+    for key, value in found.items():
+        assert isinstance(value, ATTRIBUTES[kind][key]), (key, value)
+    method = found["http.request.method"]
+    assert method in METHODS or method == "_OTHER"
+    assert (method == "_OTHER") == ("http.request.method_original" in found)
+    assert ("server.address" in found) == ("server.port" in found)
+    assert found.get("network.protocol.version", "1.1") in ("1.0", "1.1", "2")
+    assert span["error"] == ("error.type" in found)
+    assert "http.response.status_code" in found or span["error"]
+    name = "HTTP" if method == "_OTHER" else method
+    if kind == "client":
+        assert re.fullmatch(r"https?://[^/?#@]+/[^?#]*", found["url.full"]), found
+        assert span["name"] == name
+    else:
+        assert found["url.scheme"] == "http" and "?" not in found["url.path"]
+        assert span["name"] == f"{name} {found.get('http.route', '')}".rstrip()
+        assert span["error"] or found["http.response.status_code"] < 500
+
+
 def read_span(item, resource, scope):
     """One Span message, checked and made plain."""
     only(item, ["traceId", "spanId", "parentSpanId", "traceState", "flags", "name", "kind",
@@ -73,10 +112,16 @@ def read_span(item, resource, scope):
         "end": nanoseconds(item["endTimeUnixNano"], "end"),
         "error": status.get("code", 0) == 2,
         "attributes": attributes(item.get("attributes", []), "span"),
+        "state": item.get("traceState", ""),
+        "flags": item["flags"],
         "resource": resource,
         "scope": scope,
     }
     assert span["start"] <= span["end"]
+    assert isinstance(span["state"], str) and isinstance(span["flags"], int)
+    assert span["flags"] & 0x101 == 0x101, "sampled, and it is known whose its parent is"
+    assert bool(span["flags"] & 0x200) == (span["kind"] == "server" and span["parent"] != "")
+    check_conventions(span)
     return span
 
 

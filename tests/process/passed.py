@@ -17,12 +17,13 @@ class Passing:
         self.log_path = directory / "passed.log"
         self.sockets, self.names, self.process = [], [], None
 
-    def listen(self, name, address=("127.0.0.1", 0)):
+    def listen(self, name, address=("127.0.0.1", 0), kind=socket.SOCK_STREAM):
         """One more socket."""
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        sock = socket.socket(family)
+        sock = socket.socket(family, kind)
         sock.bind(address)
-        sock.listen(4096)
+        if kind == socket.SOCK_STREAM:
+            sock.listen(4096)
         self.sockets.append(sock)
         self.names.append(name)
         return sock.getsockname()

@@ -15,6 +15,7 @@ from scripted import AWAIT, READ
 
 PLAIN = """
 workers: 1
+admin: "127.0.0.1:0"
 upstreams: { it: { url: '$IT' } }
 endpoints:
   - { path: /raw, merge: raw, requests: [ { id: a, upstream: it, url: /a } ] }
@@ -25,8 +26,10 @@ endpoints:
       - { id: b, upstream: it, url: /b, optional: true }
 """
 TO_FILE = PLAIN + "accessLog: { to: '$FILE'MORE }\n"
-NAMES = ["time", "requestId", "client", "method", "target", "endpoint", "status", "bytes",
-         "durationUs", "parts", "ok", "failed", "slowest", "upstream", "slowestMs", "traceId"]
+NAMES = ["time", "requestId", "client", "method", "target", "protocol", "host", "userAgent",
+         "referer", "received", "endpoint", "status", "end", "bytes", "durationUs", "readUs",
+         "workUs", "parts", "ok", "failed", "slowest", "upstream", "upstreamStatus", "slowestMs",
+         "traceId"]
 
 
 def lines_of(path, count):
@@ -52,16 +55,22 @@ def test_a_line_says_what_happened(logged, recorder):
     """All of it, as JSON with the members in their order."""
     upstream = recorder(lambda target, head, body: (500 if target == "/b" else 200, {}, {"x": 1}))
     daemon, path = logged(upstream)
-    reply = daemon.get("/two/7?secret=1", {"X-Request-Id": "abc-1"})
+    reply = daemon.fetch("GET", "/two/7?secret=1", {
+        "X-Request-Id": "abc-1", "Host": "shop.test:81", "User-Agent": "it/1 (x)",
+        "Referer": "http://a/b?secret=2"}, b"12345")
     assert reply.header("X-Request-Id") == "abc-1"
     line = json.loads(lines_of(path, 1)[0])
     assert list(line) == NAMES
     moment = datetime.datetime.fromisoformat(line.pop("time").replace("Z", "+00:00"))
     assert abs((datetime.datetime.now(datetime.timezone.utc) - moment).total_seconds()) < 60
-    assert line.pop("durationUs") >= line["slowestMs"] * 1000 > 0
-    assert line.pop("slowest") in ("a", "b") and line.pop("slowestMs")
+    work = line.pop("workUs")
+    assert line.pop("durationUs") >= line.pop("readUs") + work
+    assert work >= line["slowestMs"] * 1000 > 0
+    assert line.pop("slowestMs")
+    assert (line.pop("slowest"), line.pop("upstreamStatus")) in (("a", 200), ("b", 500))
     assert line == {"requestId": "abc-1", "client": "127.0.0.1", "method": "GET",
-                    "target": "/two/7", "endpoint": "/two/{n}", "status": 200,
+                    "target": "/two/7", "protocol": "HTTP/1.1", "host": "shop.test:81",
+                    "userAgent": "it/1 (x)", "referer": "http://a/b", "received": 5, "endpoint": "/two/{n}", "status": 200, "end": "complete",
                     "bytes": len(reply.body), "parts": 2, "ok": 1, "failed": 1, "upstream": "it",
                     "traceId": None}
 
@@ -80,6 +89,8 @@ def test_all_kinds_of_ends(logged, recorder):
         (200, lambda: daemon.fetch("HEAD", "/two/1")),
         (200, lambda: daemon.batch(ask)),
         (200, lambda: daemon.batch(ask, headers={"Accept": "application/x-ndjson"})),
+        (200, lambda: daemon.fetch("HEAD", "/two/1", {"Accept": "application/x-ndjson"})),
+        (200, lambda: daemon.fetch("HEAD", "/two/1", {"Accept": "text/event-stream"})),
     ]
     for number, (status, act) in enumerate(cases):
         reply = act()
@@ -87,9 +98,10 @@ def test_all_kinds_of_ends(logged, recorder):
         bodies[number] = len(reply.body)
     found = [json.loads(line) for line in lines_of(path, len(cases))]
     assert [line["status"] for line in found] == [status for status, _ in cases]
-    assert [line["bytes"] for number, line in enumerate(found) if number != 3] == [
-        bodies[number] for number in range(len(cases)) if number != 3]
+    assert [line["bytes"] for line in found] == [bodies[number] for number in range(len(cases))]
+    assert {line["end"] for line in found} == {"complete"}
     assert found[0]["target"] == "/nowhere?x=1" and found[0]["endpoint"] is None
+    assert found[1]["endpoint"] == "/batch"
     assert found[2]["endpoint"] == "/batch" and found[2]["parts"] == 0
     assert found[6]["parts"] == 1 and found[6]["slowest"] == "x"
     assert len({line["requestId"] for line in found}) == len(cases)
@@ -132,6 +144,57 @@ def test_refusals_in_the_middle_have_an_id(logged, recorder, status, sent, shown
     assert (line["method"], line["target"]) == shown
 
 
+HOST = b"Host: a\r\n"
+UNREAD = {  # what libmicrohttpd answers itself, and a method that we do: the status, and whether the target was read
+    "version": (505, None, b"GET /two/1 HTTP/3.0\r\n" + HOST + b"\r\n"),
+    "target": (414, None, b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\n" + HOST + b"\r\n"),
+    "no version": (400, None, b"GET /two/1\r\n\r\n"),
+    "method": (400, "/two/1", b'M\xff"E /two/1 HTTP/1.1\r\n' + HOST + b"\r\n"),
+    "field": (431, "/two/1", b"GET /two/1 HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 60000 + b"\r\n\r\n"),
+    "fields": (431, "/two/1", b"GET /two/1 HTTP/1.1\r\n" + HOST + b"X: a\r\n" * 5000 + b"\r\n"),
+    "chunk": (400, "/batch", b"POST /batch HTTP/1.1\r\n" + HOST +
+              b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+}
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /nowhere HTTP/1.1\r\n" + HOST + b"\r\n"])
+@pytest.mark.parametrize("wrong", UNREAD)
+def test_what_the_library_refuses(logged, recorder, wrong, before):
+    """It has a line and a count like everything else, on fresh and on kept connections."""
+    status, target, sent = UNREAD[wrong]
+    daemon, path = logged(recorder())
+    with daemon.connect() as idle, daemon.connect() as connection:
+        if before:
+            connection.send(before)
+            assert connection.receive().status == 404
+        connection.send(sent)
+        reply = connection.receive()
+        idle.sock.close()
+    assert reply.status == status
+    line = json.loads(lines_of(path, 1 + bool(before))[-1])
+    assert (line["status"], line["target"]) == (status, target)
+    assert line["bytes"] == len(reply.body)
+    counted = daemon.metrics()
+    assert sum(value for (name, labels), value in counted.samples.items()
+               if name == "gatherd_requests_total" and dict(labels)["status"][0] == str(status)[0]
+               ) == (2 if before and status < 500 else 1)
+    assert counted.sum("gatherd_requests_total") == 1 + bool(before)
+
+
+def test_many_that_the_library_refuses(logged, recorder):
+    """Each has its own line, also when they come at the same moment."""
+    daemon, path = logged(recorder())
+    wrong = [UNREAD[name] for name in ("version", "target", "field", "version", "fields")] * 3
+    many = [daemon.connect() for _ in wrong]
+    for connection, (_, _, sent) in zip(many, wrong):
+        connection.send(sent)
+    for connection, (status, _, _) in zip(many, wrong):
+        assert connection.receive().status == status
+        connection.sock.close()
+    found = [json.loads(line)["status"] for line in lines_of(path, len(many))]
+    assert sorted(found) == sorted(status for status, _, _ in wrong)
+
+
 @pytest.mark.parametrize("size, status", [(8000, 200), (8200, 502)])
 def test_a_reply_whose_header_is_too_large(logged, scripted, size, status):
     """Its line has the status that the client saw, not the upstream's."""
@@ -140,6 +203,25 @@ def test_a_reply_whose_header_is_too_large(logged, scripted, size, status):
     reply = daemon.get("/raw")
     assert reply.status == status
     assert json.loads(lines_of(path, 1)[0])["status"] == status
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\t", b" \t "])
+def test_blanks_around_a_value_are_not_part_of_it(logged, recorder, blank):
+    """RFC 9110 5.5: neither before nor after it; but what frames the body is taken literally."""
+    daemon, path = logged(recorder())
+    trace = b"4bf92f3577b34da6a3ce929d0e0e4736"
+    with daemon.connect() as connection:
+        connection.send(b"GET /two/1 HTTP/1.1\r\nHost: a" + blank + b"\r\nX-Request-Id:" + blank +
+                        b"mine" + blank + b"\r\ntraceparent:" + blank + b"00-" + trace +
+                        b"-00f067aa0ba902b7-01" + blank + b"\r\n\r\n")
+        reply = connection.receive()
+    assert (reply.status, reply.header("X-Request-Id")) == (200, "mine")
+    line = json.loads(lines_of(path, 1)[0])
+    assert (line["requestId"], line["traceId"]) == ("mine", trace.decode())
+    for field in (b"Content-Length: 0", b"Transfer-Encoding: chunked", b"Expect: 100-continue"):
+        with daemon.connect() as connection:
+            connection.send(b"POST /batch HTTP/1.1\r\nHost: a\r\n" + field + blank + b"\r\n\r\n")
+            assert connection.receive().status in (400, 417)
 
 
 @pytest.mark.parametrize("given, taken", [
@@ -180,6 +262,38 @@ def test_a_format_of_ones_own(logged, recorder):
     daemon.get("/two/1")
     assert lines_of(path, 2) == [
         '127.0.0.1 "GET /nowhere/\\x22x\\x5Cy" 400 100%', '127.0.0.1 "GET /two/1" 200 100%']
+
+
+def test_any_field_of_the_request(logged, recorder):
+    """Bounded, cut between characters, and with nothing in it that a reader could take for more."""
+    daemon, path = logged(
+        recorder(), "format: '%{header:X-Who} \"%{header:Accept-Language}\" %{header:None} %{status}'")
+    daemon.get("/nowhere", {"x-who": "a 200 b", "Accept-Language": 'de, "en'})
+    daemon.get("/nowhere", {"X-Who": "x" * 255 + "\xc3\xa9", "Accept-Language": "y" * 4000})
+    first, second = lines_of(path, 2)
+    assert first == 'a\\x20200\\x20b "de, \\x22en" - 404'
+    assert second == f'{"x" * 255} "{"y" * 256}" - 404'
+
+
+def test_large_fields_leave_room_for_the_rest(logged, recorder):
+    """Whatever a client sends, who served it is in the line, and the line is JSON."""
+    daemon, path = logged(recorder(), "query: true")
+    long = "\xe2\x82\xac" * 1000
+    daemon.get("/two/" + "n" * 700, {
+        "X-Request-Id": "i" * 128, "User-Agent": long, "Referer": long,
+        "Host": "h" * 300, "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"})
+    line = json.loads(lines_of(path, 1)[0])
+    assert (line["endpoint"], line["upstream"], line["status"]) == ("/two/{n}", "it", 200)
+    assert line["userAgent"] == line["referer"] == "\u20ac" * 85
+    assert (len(line["host"]), len(line["target"])) == (128, 512)
+
+
+def test_a_wrong_method_names_its_endpoint(logged, recorder):
+    """405 and OPTIONS are the endpoint's, though it runs nothing for them."""
+    daemon, path = logged(recorder())
+    assert daemon.fetch("PUT", "/two/1").status == 405
+    assert daemon.fetch("OPTIONS", "/two/1").status == 204
+    assert {json.loads(line)["endpoint"] for line in lines_of(path, 2)} == {"/two/{n}"}
 
 
 def test_samples_and_slow_requests(gatherd, gated, tmp_path):
@@ -336,6 +450,7 @@ def test_a_file_that_cannot_be_opened_at_the_start(tmp_path):
     done = harness.run("--config", config)
     assert done.returncode == 1
     assert "accessLog: /no/such/folder/x cannot be opened: No such file" in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
 def test_log_levels_change_at_run_time(gatherd, recorder, tmp_path):
@@ -354,6 +469,7 @@ def test_log_levels_change_at_run_time(gatherd, recorder, tmp_path):
     ("accessLog: { to: relative.log }", "absolute path"),
     ("accessLog: { format: plain }", "must be \"json\" or have a field"),
     ("accessLog: { format: '%{statuss}' }", "did you mean %{status}?"),
+    ("accessLog: { format: '%{header:a b}' }", "not the name of a header field"),
     ("accessLog: { sample: 2 }", "must be a number from 0 to 1"),
     ("accessLog: { sample: 0.0000000001 }", "must be a number from 0 to 1"),
     ("accessLog: { sample: -1 }", "must be a number from 0 to 1"),

@@ -280,6 +280,35 @@ upstreams:
     assert 0 <= needed["lastFailure"]["secondsAgo"] < 15
     assert list(needed["calls"]) == ["connection_refused"]
     wait_until(lambda: daemon.admin("/-/ready").status == 200, "it to forget")
+    page = daemon.metrics()
+    assert page.value("gatherd_ready") == 1
+    assert page.value("gatherd_upstream_unreachable", upstream="needed") == 1
+    assert daemon.admin("/-/upstreams").json()["upstreams"]["needed"]["unreachable"]
+
+
+def test_an_upstream_that_is_gone_is_not_unreachable(gatherd, fill):
+    """Nor are absolute URLs, which are no upstream: nobody could mend it."""
+    dead = harness.closed_port()
+    config = fill(f"""
+listen: "127.0.0.1:0"
+admin: "127.0.0.1:0"
+egress: {{ allow: ["127.0.0.1:{dead}"] }}
+unreadyAfter: 100ms
+upstreams:
+  gone: {{ url: "http://127.0.0.1:{dead}" }}
+""")
+    daemon = gatherd(config)
+    def gone():
+        daemon.batch([{"id": "a", "upstream": "gone", "url": "/"},
+                      {"id": "b", "url": f"http://127.0.0.1:{dead}/"}])
+        return daemon.metrics().value("gatherd_upstream_unreachable", upstream="gone") == 1
+    wait_until(gone, "it to be unreachable")
+    upstreams = daemon.admin("/-/upstreams").json()["upstreams"]
+    assert upstreams["gone"]["unreachable"] and not upstreams["(url)"]["unreachable"]
+    daemon.reload(config.replace("gone:", "other:"), "configuration reloaded")
+    shown = {dict(labels)["upstream"]: value for (name, labels), value
+             in daemon.metrics().samples.items() if name == "gatherd_upstream_unreachable"}
+    assert shown == {"other": 0}
 
 
 DEADLINES = """

@@ -83,6 +83,27 @@ def test_one_thing_at_a_time(options):
     assert done.returncode == 2 and not done.stdout and "one at a time" in done.stderr
 
 
+def test_the_manual_page_has_every_option():
+    """What --help lists, short names too."""
+    page = (harness.ROOT / "docs" / "man" / "gatherd.8").read_text().replace("\\-", "-")
+    section = page.split(".SH OPTIONS\n")[1].split(".SH ")[0]
+    tags = re.findall(r"^\.TP\n(.+)$", section, re.M)
+    told = re.findall(r"^  (?:(-\w), |    )(--[\w-]+)", harness.run("--help").stdout, re.M)
+    assert len(told) == 8
+    for short, name in told:
+        (tag,) = [tag for tag in tags if re.search(rf"{name}\b(?!-)", tag)]
+        assert not short or re.search(rf"(?<!-){short}\b", tag), tag
+
+
+def test_the_manual_pages_are_of_one_day():
+    """Neither is forgotten when the other changes with a version."""
+    pages = sorted((harness.ROOT / "docs" / "man").iterdir())
+    heads = [re.search(r'^\.TH \S+ \d "(\d{4}-\d\d-\d\d)" "gatherd (\S+)"', page.read_text(), re.M)
+             for page in pages]
+    assert len({head.groups() for head in heads}) == 1
+    assert heads[0][2] == harness.run("--version").stdout.split()[1]
+
+
 def test_same_option_twice():
     """Said twice is not two things."""
     assert harness.run("--version", "-V").returncode == 0

@@ -403,3 +403,18 @@ def test_many_reloads_under_load(running, fill):
         running.reload(with_endpoint(fill, 0, number % 5 + 1), "(?i)reload")
         assert running.get("/one").status == 200
         assert time.monotonic() < end + harness.PATIENCE
+
+
+def test_a_check_knows_no_credentials(tmp_path):
+    """Where nobody says where they are a check leaves them unseen; a daemon does not start."""
+    path = tmp_path / "gatherd.yaml"
+    path.write_text('listen: "127.0.0.1:0"\nupstreams: { a: { url: "https://a.example", '
+                    'caFile: "${CREDENTIALS_DIRECTORY}/ca" } }\n')
+    done = harness.run("--config", path, "--check-config")
+    assert done.returncode == 0 and done.stdout.endswith(": ok\n")
+    assert "${CREDENTIALS_DIRECTORY}/ca was not looked at" in done.stderr
+    assert harness.run("--config", path, "--print-config").returncode == 0
+    done = harness.run("--config", path)
+    assert done.returncode == 2 and "CREDENTIALS_DIRECTORY is not set: systemd" in done.stderr
+    done = harness.run("--config", path, "--check-config", env={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert done.returncode == 2 and "cannot be read" in done.stderr

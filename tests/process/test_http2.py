@@ -376,9 +376,35 @@ def test_a_shared_connection_in_the_metrics(gatherd, serve, authority, certifica
     fan_out(daemon)
     fan_out(daemon)
     page = daemon.metrics()
-    assert page.value("gatherd_upstream_calls_total", upstream="up", outcome="2xx") == 40
+    assert page.value("gatherd_upstream_calls_total", upstream="up", outcome="200") == 40
     assert page.value("gatherd_upstream_connections_opened_total", upstream="up") == 1
     assert page.value("gatherd_upstream_connections_reused_total", upstream="up") == 39
     assert page.value("gatherd_upstream_received_bytes_total", upstream="up") > 40 * 15
     assert page.value("gatherd_upstream_sent_bytes_total", upstream="up") > 40 * 50
-    assert page.sum("gatherd_upstream_connections") == 0  # of HTTP/1.1
+    def connections():
+        page = daemon.metrics()
+        return [page.value("gatherd_upstream_connections", upstream="up", state=state)
+                for state in ("idle", "busy")]
+    assert connections() == [1, 0]
+    assert daemon.admin("/-/upstreams").json()["upstreams"]["up"]["connections"] == {
+        "open": 1, "idle": 1}
+    up.stop()
+    harness.wait_until(lambda: connections() == [0, 0], "its end")
+
+
+def test_connections_that_are_busy_in_the_metrics(gatherd, scripted_frames):
+    """With one call of several, which is enough; and when it is broken off."""
+    up = scripted_frames("reply", "hold", "reply")
+    daemon = gatherd('admin: "127.0.0.1:0"\n' + config(up.url, timeout="1s"))
+    def state():
+        page = daemon.metrics()
+        return [page.value("gatherd_upstream_connections", upstream="up", state=state)
+                for state in ("idle", "busy")]
+    assert daemon.batch([call("a", "/x")], **MERGED).status == 200
+    assert state() == [1, 0]
+    with daemon.connect() as one:
+        body = json.dumps({"requests": [call("b", "/x"), call("c", "/x")]}).encode()
+        one.request("POST", "/batch", {"Content-Type": "application/json"}, body)
+        harness.wait_until(lambda: state() == [0, 1], "the call")
+        assert one.receive().status == 200
+    harness.wait_until(lambda: state()[1] == 0, "its end")

@@ -46,9 +46,22 @@ def calls(page, upstream, outcome):
     return page.get("gatherd_upstream_calls_total", upstream=upstream, outcome=outcome)
 
 
-def requests(page, endpoint, status):
+def named(endpoint, method="GET"):
+    """The labels of an endpoint."""
+    single = endpoint not in ("/batch", "(none)", "(other)")
+    return {"endpoint": endpoint, "method": method if single else "(any)"}
+
+
+def requests(page, endpoint, status, method="GET"):
     """Requests of an endpoint with such a status."""
-    return page.value("gatherd_requests_total", endpoint=endpoint, status=status)
+    return page.get("gatherd_requests_total", status=status, **named(endpoint, method))
+
+
+def replies(page, endpoint):
+    """{result: count} of an endpoint, without what is 0."""
+    counts = {result: page.value("gatherd_replies_total", result=result, **named(endpoint))
+              for result in ("complete", "partial", "failed", "abandoned")}
+    return {result: count for result, count in counts.items() if count}
 
 
 def test_page_has_the_whole_table(gatherd):
@@ -84,21 +97,27 @@ def test_counts_requests_and_calls(gatherd):
             {"id": "b", "upstream": "demo", "url": "/status/503"}]
     assert daemon.batch(demo).status in (200, 502)
     page = daemon.metrics()
-    assert requests(page, "/posts/{id}/page", "2xx") == 5
-    assert requests(page, "/broken", "5xx") == 1
-    assert requests(page, "(none)", "4xx") == 1
-    assert requests(page, "/batch", "4xx") == 2
+    assert requests(page, "/posts/{id}/page", "200") == 5
+    assert requests(page, "/broken", "502") == 1
+    assert requests(page, "(none)", "404") == 1
+    assert requests(page, "/batch", "405") == 1
+    assert requests(page, "/batch", "400") == 1
     assert page.sum("gatherd_requests_total") == 10
     assert page.sum("gatherd_worker_requests_total") == 10
     assert page.sum("gatherd_worker_connections_accepted_total") == 10
     assert page.sum("gatherd_requests_in_flight") == 0
-    assert calls(page, "demo", "2xx") == 10
-    assert calls(page, "demo", "4xx") == 1
-    assert calls(page, "demo", "5xx") == 1
+    assert page.value("gatherd_requests_failed_total", **named("/broken")) == 1
+    assert page.sum("gatherd_requests_failed_total") == 1
+    assert calls(page, "demo", "200") == 10
+    assert calls(page, "demo", "404") == 1
+    assert calls(page, "demo", "503") == 1
+    assert page.value("gatherd_upstream_calls_failed_total", upstream="demo") == 1
+    assert page.value("gatherd_upstream_calls_failed_total", upstream="dead") == 1
     assert calls(page, "dead", "connection_refused") == 1
     assert page.sum("gatherd_upstream_calls_total") == 13
     assert page.value("gatherd_upstream_call_duration_seconds_count", upstream="demo") == 12
-    assert page.value("gatherd_request_duration_seconds_count", endpoint="/posts/{id}/page") == 5
+    assert page.value("gatherd_request_duration_seconds_count",
+                      **named("/posts/{id}/page")) == 5
     opened = page.value("gatherd_upstream_connections_opened_total", upstream="demo")
     reused = page.value("gatherd_upstream_connections_reused_total", upstream="demo")
     assert opened + reused == 12 and opened >= 1
@@ -109,9 +128,9 @@ def test_absolute_urls_have_a_name_of_their_own(gatherd, upstream):
     daemon = gatherd(CONFIG)
     assert daemon.batch([{"id": "a", "url": upstream.url + "/posts/1"}]).status == 200
     page = daemon.metrics()
-    assert calls(page, "(url)", "2xx") == 1
-    assert calls(page, "demo", "2xx") == 0
-    assert daemon.admin("/-/upstreams").json()["upstreams"]["(url)"]["calls"] == {"2xx": 1}
+    assert calls(page, "(url)", "200") == 1
+    assert calls(page, "demo", "200") == 0
+    assert daemon.admin("/-/upstreams").json()["upstreams"]["(url)"]["calls"] == {"200": 1}
 
 
 def test_counts_every_byte(gatherd, scripted):
@@ -155,7 +174,7 @@ endpoints:
         page = daemon.metrics()
         assert page.value("gatherd_upstream_calls_in_flight", upstream="held") == 1
         assert page.value("gatherd_upstream_connections", upstream="held", state="busy") == 1
-        assert page.value("gatherd_requests_in_flight", endpoint="/slow") == 2
+        assert page.value("gatherd_requests_in_flight", **named("/slow")) == 2
         assert page.value("gatherd_worker_fanouts_in_flight", worker="0") == 2
         assert page.value("gatherd_worker_connections", worker="0") == 2
         assert daemon.get("/slow").status == 503
@@ -164,12 +183,12 @@ endpoints:
     page = daemon.metrics()
     assert page.value("gatherd_limit_hits_total", limit="maxInFlight") == 1
     assert calls(page, "held", "connection_limit_reached") == 1
-    assert calls(page, "held", "2xx") == 2
+    assert calls(page, "held", "200") == 2
     assert page.sum("gatherd_upstream_calls_in_flight") == 0
     assert page.sum("gatherd_upstream_calls_waiting") == 0
     assert page.sum("gatherd_requests_in_flight") == 0
     assert page.sum("gatherd_worker_fanouts_in_flight") == 0
-    summed = page.value("gatherd_request_duration_seconds_sum", endpoint="/slow")
+    summed = page.value("gatherd_request_duration_seconds_sum", **named("/slow"))
     assert 0 < summed < 20
 
 
@@ -181,7 +200,7 @@ def test_durations_fall_into_their_buckets(gatherd, scripted):
     assert daemon.batch([{"id": "a", "upstream": "one", "url": "/a"}]).status == 200
     page = daemon.metrics()
     for name, labels in (("gatherd_upstream_call_duration_seconds", {"upstream": "one"}),
-                         ("gatherd_request_duration_seconds", {"endpoint": "/batch"})):
+                         ("gatherd_request_duration_seconds", named("/batch"))):
         assert page.value(name + "_bucket", le="0.1", **labels) == 0
         assert page.value(name + "_bucket", le="+Inf", **labels) == 1
         assert page.value(name + "_sum", **labels) >= 0.12
@@ -213,7 +232,7 @@ def test_a_stream_counts_once(gatherd, kind):
     """When it is over."""
     daemon = gatherd(CONFIG)
     assert daemon.get("/posts/1/page", {"Accept": kind}).status == 200
-    wait_until(lambda: requests(daemon.metrics(), "/posts/{id}/page", "2xx") == 1, "its end")
+    wait_until(lambda: requests(daemon.metrics(), "/posts/{id}/page", "200") == 1, "its end")
     assert daemon.metrics().sum("gatherd_requests_total") == 1
 
 
@@ -229,7 +248,7 @@ def test_counts_limits_of_requests(gatherd, limit, method, target, headers, body
     page = daemon.metrics()
     assert page.value("gatherd_limit_hits_total", limit=limit) == 1
     assert page.sum("gatherd_limit_hits_total") == 1
-    assert requests(page, "(none)", "4xx") == 1
+    assert requests(page, "(none)", str(status)) == 1
 
 
 def test_counts_limits_of_batches_and_replies(gatherd, scripted):
@@ -256,7 +275,7 @@ def test_a_slow_header_is_counted(gatherd):
     with daemon.connect() as one:
         one.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
         assert one.receive().status == 408
-    wait_until(lambda: requests(daemon.metrics(), "(none)", "4xx") == 1, "the request to end")
+    wait_until(lambda: requests(daemon.metrics(), "(none)", "408") == 1, "the request to end")
     page = daemon.metrics()
     assert page.value("gatherd_limit_hits_total", limit="headerTime") == 1
     assert page.sum("gatherd_requests_total") == 1
@@ -268,7 +287,7 @@ def test_a_slow_body_is_counted(gatherd):
     with daemon.connect() as one:
         one.send(b"POST /batch HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n{")
         assert one.receive().status == 408
-    wait_until(lambda: requests(daemon.metrics(), "/batch", "4xx") == 1, "the request to end")
+    wait_until(lambda: requests(daemon.metrics(), "/batch", "408") == 1, "the request to end")
     assert daemon.metrics().value("gatherd_limit_hits_total", limit="bodyTime") == 1
 
 
@@ -335,10 +354,10 @@ def test_figures_survive_a_reload(gatherd, fill):
     daemon.reload(config, "configuration reloaded")
     assert daemon.get("/articles/2").status == 200
     page = daemon.metrics()
-    assert requests(page, "/posts/{id}/page", "2xx") == 1
-    assert requests(page, "/articles/{id}", "2xx") == 1
-    assert calls(page, "demo", "2xx") == 2
-    assert calls(page, "renamed", "2xx") == 2
+    assert requests(page, "/posts/{id}/page", "200") == 1
+    assert requests(page, "/articles/{id}", "200") == 1
+    assert calls(page, "demo", "200") == 2
+    assert calls(page, "renamed", "200") == 2
     assert set(daemon.admin("/-/upstreams").json()["upstreams"]) == {"(url)", "renamed", "dead"}
     assert page.value("gatherd_config_generation") == 2
     assert page.value("gatherd_config_last_reload_successful") == 1
@@ -349,8 +368,8 @@ def test_figures_survive_a_reload(gatherd, fill):
     daemon.reload(config.replace("renamed", "third").replace("listen:", "listen: x #"),
                   "stays as it was")
     page = daemon.metrics()
-    assert calls(page, "third", "2xx") == 0
-    assert calls(page, "renamed", "2xx") == 2
+    assert calls(page, "third", "200") == 0
+    assert calls(page, "renamed", "200") == 2
 
 
 def test_names_are_bounded(gatherd, fill):
@@ -365,8 +384,8 @@ def test_names_are_bounded(gatherd, fill):
         one = [{"id": "a", "upstream": f"u{number}", "url": "/posts/1"}]
         assert daemon.batch(one).status == 200
     page = daemon.metrics()
-    assert calls(page, "u600", "2xx") == 1
-    assert calls(page, "(other)", "2xx") == 1
+    assert calls(page, "u600", "200") == 1
+    assert calls(page, "(other)", "200") == 1
     assert page.sum("gatherd_upstream_calls_total") == 2
     shown = {dict(labels)["upstream"] for name, labels in page.samples
              if name == "gatherd_upstream_calls_in_flight"}
@@ -380,7 +399,7 @@ def test_wide_fanouts_are_counted_once(gatherd):
             for i in range(150)]
     assert daemon.batch(wide).status == 200
     page = daemon.metrics()
-    assert calls(page, "demo", "2xx") == 150
+    assert calls(page, "demo", "200") == 150
     assert page.sum("gatherd_upstream_calls_in_flight") == 0
 
 
@@ -418,13 +437,13 @@ def queries():
 def test_queries_name_what_there_is(gatherd):
     """Every metric and every label of a query exists."""
     page = gatherd(CONFIG).metrics()
-    names = {name for name, _ in page.samples}
-    labels = {}
+    names = {name for name, _ in page.samples} | {"up"}  # that one is Prometheus' own
+    labels = {"up": set()}
     for name, have in page.samples:
         labels.setdefault(name, set()).update(label for label, _ in have)
     seen = set()
     for query in queries():
-        used = re.findall(r"\b((?:gatherd|process)_\w+)(?:\{([^}]*)\})?", query)
+        used = re.findall(r"\b((?:gatherd|process)_\w+|up)(?:\{([^}]*)\})?", query)
         assert used, query
         for name, matchers in used:
             assert name in names, f"{name} in {query}"
@@ -432,6 +451,44 @@ def test_queries_name_what_there_is(gatherd):
             for label in re.findall(r"(\w+)\s*[=!]~?", matchers):
                 assert label in labels[name] | {"instance", "job"}, f"{label} in {query}"
     assert len(seen) >= 20
+
+
+def test_the_dashboard_shows_what_is_bad():
+    """A single figure has a colour that follows it, or none at all."""
+    dashboard = json.loads((ROOT / "conf" / "grafana-dashboard.json").read_text())
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(ids) == len(set(ids))
+    assert not any("allValue" in variable for variable in dashboard["templating"]["list"])
+    colours = {}
+    for panel in dashboard["panels"]:
+        if panel["type"] != "stat":
+            continue
+        defaults = panel["fieldConfig"]["defaults"]
+        steps = defaults.get("thresholds", {}).get("steps", [])
+        if not steps:
+            assert defaults["color"]["mode"] == "fixed", panel["title"]
+            assert panel["options"]["colorMode"] == "none"
+            continue
+        assert panel["options"]["colorMode"] == "background"
+        for mapping in defaults.get("mappings", []):
+            for value, shown in mapping["options"].items():
+                step = [one for one in steps if one["value"] is None or one["value"] <= int(value)]
+                assert shown["text"] and shown["color"] == step[-1]["color"], panel["title"]
+        colours[panel["title"]] = [(one["value"], one["color"]) for one in steps]
+    assert colours["Ready"] == colours["Last reload"] == [(None, "red"), (1, "green")]
+    assert colours["Busiest worker"] == [(None, "green"), (0.7, "orange"), (0.9, "red")]
+
+
+def test_panels_lie_beside_each_other():
+    """None covers another."""
+    dashboard = json.loads((ROOT / "conf" / "grafana-dashboard.json").read_text())
+    taken = {}
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        for cell in ((place["x"] + i, place["y"] + j)
+                     for i in range(place["w"]) for j in range(place["h"])):
+            assert taken.setdefault(cell, panel["id"]) == panel["id"], panel["title"]
 
 
 def test_scraping_does_not_stop_at_a_slow_reader(gatherd):

@@ -1,9 +1,7 @@
 """The daemon under a service manager that is ten lines of this file: notifications, passed
 sockets, restarts under load. A real systemd is in tests/systemd."""
 
-import ctypes
 import os
-import pathlib
 import re
 import signal
 import socket
@@ -12,6 +10,7 @@ import sys
 import threading
 import time
 
+import frozen
 import harness
 import pytest
 
@@ -30,7 +29,6 @@ endpoints:
     merge: keyed
     requests: [ { id: a, upstream: demo, url: /posts/1 } ]
 """
-PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WAIT_THREAD = 0x4206, 0x4207, 17, 0x40000000
 
 
 class Manager:
@@ -110,35 +108,24 @@ def test_the_status_shows_figures(gatherd, manager, upstream):
         manager.until("STATUS=Serving with 2 workers: 4 requests served, 1 in flight, 1 connections")
 
 
-def threads(pid, name):
-    """Ids of the threads of that name."""
-    return [int(task.name) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
-            if (task / "comm").read_text().strip() == name]
-
-
 def test_the_watchdog_is_pinged_while_every_worker_answers(gatherd, manager):
     """One thread that stands still is enough for no more pings; then they come again."""
     daemon = managed(gatherd, manager, WATCHDOG_USEC="400000")
     for _ in range(3):
         manager.until("WATCHDOG=1")
-    [worker] = threads(daemon.process.pid, "worker-1")
-    libc = ctypes.CDLL(None, use_errno=True)
-    assert libc.ptrace(PTRACE_SEIZE, worker, 0, 0) == 0, os.strerror(ctypes.get_errno())
-    assert libc.ptrace(PTRACE_INTERRUPT, worker, 0, 0) == 0
-    daemon.wait_log("worker 1 does not answer", 2)
-    manager.sock.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            manager.next()
-    before = len(manager.seen)
-    daemon.wait_log("worker 1 does not answer", 5)
-    with pytest.raises(BlockingIOError):
-        while True:
-            manager.next()
-    assert "WATCHDOG=1" not in manager.seen[before:]
-    manager.sock.settimeout(harness.PATIENCE)
-    os.waitpid(worker, WAIT_THREAD)  # its stop, as the tracer has to
-    assert libc.ptrace(PTRACE_DETACH, worker, 0, 0) == 0, os.strerror(ctypes.get_errno())
+    with frozen.frozen(daemon, "worker-1"):
+        daemon.wait_log("worker 1 does not answer", 2)
+        manager.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                manager.next()
+        before = len(manager.seen)
+        daemon.wait_log("worker 1 does not answer", 4)
+        with pytest.raises(BlockingIOError):
+            while True:
+                manager.next()
+        assert "WATCHDOG=1" not in manager.seen[before:]
+        manager.sock.settimeout(harness.PATIENCE)
     manager.until("WATCHDOG=1")
 
 

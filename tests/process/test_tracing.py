@@ -1,6 +1,7 @@
 """Traces: what upstreams are told, and what a strict collector gets."""
 
 import re
+import signal
 import time
 
 import frames
@@ -99,23 +100,30 @@ def test_spans_of_a_request(gatherd, recorder, collector):
     upstream = recorder()
     daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
     begin = time.time_ns()
-    daemon.get("/two/7?x=1", {"traceparent": GIVEN})
+    daemon.get("/two/7?x=1", {"traceparent": GIVEN, "tracestate": "a=1,b=2",
+                              "Host": "Shop.test:81", "User-Agent": "it/1"})
     spans = collector.wait(3)
     (server,), calls = by_kind(spans)
     assert {span["trace"] for span in spans} == {TRACE}
     assert server["parent"] == PARENT and server["name"] == "GET /two/{n}"
     assert server["attributes"] == {
         "http.request.method": "GET", "url.scheme": "http", "url.path": "/two/7",
-        "http.route": "/two/{n}", "http.response.status_code": 200}
+        "http.route": "/two/{n}", "http.response.status_code": 200, "client.address": "127.0.0.1",
+        "server.address": "Shop.test", "server.port": 81, "user_agent.original": "it/1",
+        "network.protocol.version": "1.1"}
+    assert {span["state"] for span in spans} == {"a=1,b=2"}
+    assert server["flags"] == 0x301 and {span["flags"] for span in calls} == {0x101}
     assert server["resource"]["service.name"] == "gatherd" and server["scope"] == "gatherd"
     assert {span["parent"] for span in calls} == {server["id"]}
     told = {head.split(b" ")[1].split(b"?")[0].decode(): field(head, "traceparent").split("-")[2]
             for head, _ in upstream.requests}
-    assert {span["attributes"]["url.path"]: span["id"] for span in calls} == told
+    assert {span["attributes"]["url.full"]: span["id"] for span in calls} == {
+        upstream.url + path: parent for path, parent in told.items()}
     for span in calls:
         assert span["attributes"]["server.address"] == "127.0.0.1"
         assert span["attributes"]["server.port"] == upstream.port
         assert span["attributes"]["http.response.status_code"] == 200
+        assert span["attributes"]["network.protocol.version"] == "1.1"
         assert server["start"] <= span["start"] <= span["end"] <= server["end"]
         assert "error.type" not in span["attributes"] and not span["error"]
     assert {span["attributes"]["gatherd.request.id"] for span in calls} == {"a", "b"}
@@ -134,7 +142,7 @@ def test_a_request_without_a_trace_begins_one(gatherd, recorder, collector):
     assert len({span["trace"] for span in spans}) == 2
     told = [field(head, "traceparent").split("-") for head, _ in upstream.requests]
     assert {trace for _, trace, _, _ in told} == {span["trace"] for span in spans}
-    assert {flags for _, _, _, flags in told} == {"01"}
+    assert {flags for _, _, _, flags in told} == {"03"}  # sampled, and its id is random
     assert len({span["id"] for span in spans}) == 6
 
 
@@ -144,7 +152,7 @@ def test_sampling(gatherd, recorder, collector):
     daemon = gatherd(TRACED.replace("interval", "sample: 0, interval"), IT=upstream.url,
                      OTLP=collector.url)
     daemon.get("/two/1")
-    assert {field(head, "traceparent")[-2:] for head, _ in upstream.requests} == {"00"}
+    assert {field(head, "traceparent")[-2:] for head, _ in upstream.requests} == {"02"}
     daemon.get("/two/1", {"traceparent": GIVEN[:-1] + "0"})
     daemon.get("/two/1", {"traceparent": GIVEN})
     daemon.stop()
@@ -159,6 +167,7 @@ def test_failures_are_named(gatherd, recorder, collector):
     assert daemon.get("/two/1").status == 502
     (server,), calls = by_kind(collector.wait(3))
     assert server["error"] and server["attributes"]["http.response.status_code"] == 502
+    assert server["attributes"]["error.type"] == "upstream_status"
     failed = [span for span in calls if span["error"]]
     assert {span["attributes"]["error.type"] for span in failed} <= {"upstream_status", "cancelled"}
     assert [span["attributes"]["http.response.status_code"] for span in failed
@@ -206,7 +215,80 @@ def test_a_client_that_leaves_is_told_of(gatherd, gated, collector):
     (server,), (call,) = by_kind(collector.wait(2))
     assert call["attributes"]["error.type"] == server["attributes"]["error.type"] == "cancelled"
     assert call["parent"] == server["id"]
-    assert server["attributes"]["http.response.status_code"] == 499
+    assert "http.response.status_code" not in server["attributes"]
+
+
+def test_what_decided_is_named(gatherd, gated, collector):
+    """A deadline, a limit, and the stop, none of which an upstream's status is."""
+    gated.add("a", held=True)
+    text = """
+workers: 1
+drain: 100ms
+upstreams: { it: { url: '$IT', maxInFlight: 1 } }
+endpoints:
+  - { path: /late, timeout: 100ms, merge: keyed, requests: [ { id: a, upstream: it, url: /a } ] }
+  - { path: /held, merge: keyed, requests: [ { id: a, upstream: it, url: /a } ] }
+tracing: { otlp: '$OTLP', interval: 10ms }
+"""
+    daemon = gatherd(text, IT=gated.url, OTLP=collector.url)
+    assert daemon.get("/late").status == 504
+    (server,), (call,) = by_kind(collector.wait(2))
+    for span in (server, call):
+        assert span["attributes"]["error.type"] == "http_response_timeout"
+    with daemon.connect() as connection:
+        gated.parts["a"].asked.clear()
+        connection.request("GET", "/held")
+        assert gated.parts["a"].asked.wait(harness.PATIENCE)
+        assert daemon.get("/held").status == 503
+        limited = collector.wait(3)[2]
+        assert limited["kind"] == "server"  # alone: its call was never sent
+        assert limited["attributes"]["error.type"] == "connection_limit_reached"
+        daemon.signal(signal.SIGTERM)
+        assert connection.receive().status == 503
+    daemon.process.wait(harness.PATIENCE)
+    (stopped,), (call,) = by_kind(collector.wait(5)[3:])
+    assert stopped["attributes"]["error.type"] == "503"
+    assert call["attributes"]["error.type"] == "cancelled"
+
+
+def test_methods_that_nobody_knows(gatherd, recorder, collector):
+    """Are not the names of spans: clients may send as many as they like."""
+    daemon = gatherd(TRACED, IT=recorder().url, OTLP=collector.url)
+    assert daemon.fetch("BREW", "/two/1").status == 405
+    assert daemon.fetch("BREW", "/nowhere").status == 404
+    first, second = collector.wait(2)
+    assert (first["name"], second["name"]) == ("HTTP /two/{n}", "HTTP")
+    assert first["attributes"]["http.request.method_original"] == "BREW"
+    assert first["attributes"]["http.request.method"] == "_OTHER"
+
+
+def test_a_stream_that_is_cut_has_failed(gatherd, gated, collector):
+    """Its client saw a 200, but not all of it."""
+    gated.add("held", held=True)
+    daemon = gatherd(TRACED, IT=gated.url, OTLP=collector.url)
+    with daemon.connect() as connection:
+        connection.request("POST", "/batch", {"Accept": "application/x-ndjson"}, harness.compact(
+            {"requests": [{"id": "x", "upstream": "it", "url": "/held"}]}))
+        connection.take_until(b"\r\n\r\n")
+    (server,), _ = by_kind(collector.wait(2))
+    assert server["attributes"]["http.response.status_code"] == 200
+    assert server["attributes"]["error.type"] == "cancelled"
+
+
+@pytest.mark.parametrize("sent, seen", [
+    (b"GET /nowhere HTTP/1.0\r\n", (None, None, "1.0")),
+    (b"GET /nowhere HTTP/1.1\r\nHost: [::1]:8080\r\n", ("::1", 8080, "1.1")),
+    (b"GET http://shop.test/nowhere HTTP/1.1\r\nHost: a\r\n", ("shop.test", 80, "1.1"))])
+def test_who_was_asked(gatherd, recorder, collector, sent, seen):
+    """By Host, or by a target in absolute form."""
+    daemon = gatherd(TRACED, IT=recorder().url, OTLP=collector.url)
+    with daemon.connect() as connection:
+        connection.send(sent + b"Connection: close\r\n\r\n")
+        while connection.more():
+            pass
+    (server,) = collector.wait(1)
+    assert tuple(server["attributes"].get(name) for name in (
+        "server.address", "server.port", "network.protocol.version")) == seen
 
 
 def test_a_collector_that_refuses_for_a_while(gatherd, recorder, collector):
@@ -277,6 +359,7 @@ def test_http2_carries_it_too(gatherd, tmp_path, collector):
                             headers={"traceparent": GIVEN, "tracestate": "a=1"}).json()["x"]
         _, (call,) = by_kind(collector.wait(2))
         assert told == {"parent": f"00-{TRACE}-{call['id']}-01", "state": "a=1"}
+        assert call["attributes"]["network.protocol.version"] == "2" and call["state"] == "a=1"
     finally:
         server.stop()
 

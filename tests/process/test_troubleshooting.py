@@ -6,6 +6,7 @@ import re
 import pytest
 
 import harness
+import sources
 import troubles
 
 pytestmark = pytest.mark.once
@@ -29,6 +30,35 @@ NOT_PROVOKED = {
     "stopped: a name lookup did not end in time": "daemon.c",
     "systemd passed the socket ..., and no entry of listen takes it: nobody is served there":
         "daemon.c",
+    'cannot use the socket "..." that systemd passed: ...': "front/listen.c",
+    "cannot serve the admin pages: ...": "daemon.c",
+    "cannot start: ...": "daemon.c",
+    "cannot start a worker: ...": "daemon.c",
+    "tracing cannot be changed: ...": "daemon.c",
+    "Content-Length must be a plain number": "front/checks.c",
+    "a worker cannot wait for events: ...": "worker.c",
+    "cannot wait for signals: ...": "daemon.c",
+    "libmicrohttpd gave up at ...": "front/server.c",
+    "libmicrohttpd could not run": "front/server.c",
+    "libmicrohttpd could not run for the admin pages": "front/admin_server.c",
+    "cannot serve a connection: ...": "worker.c",
+    "cannot watch a client connection: ...": "front/connection.c",
+    "a stream is cut off: no memory for a part": "front/stream.c",
+    "stopped: the access log or tracing did not end in time": "daemon.c",
+}
+
+# What the sources say and the page need not, with the reason.
+NOT_ON_THE_PAGE = {
+    "there is no memory for this page": "there is nothing to look up",
+    "there is no memory for the request's body": "the same",
+    "there is no memory left for the merged reply": "the same",
+    "there is no memory left for the plan": "the same",
+    "a path begins with /": "a target without it is refused before",
+    "libcurl could not start the call": "the same as no memory",
+    "the name is too long": "a URL with such a host is refused before",
+    "cannot listen on ...: ...": "shown with its most frequent reasons",
+    "cannot accept connections on ...: ...": "the same",
+    "... things are wrong with the request": "said in words above the table",
 }
 SEEN = {}
 
@@ -74,6 +104,8 @@ def test_codes_and_statuses_belong_to_their_messages():
         if message not in NOT_PROVOKED:
             assert re.search(f"{code} {pattern(message).pattern}", said), (code, message)
     for status, message in STATUS.findall(PAGE):
+        if message in NOT_PROVOKED:
+            continue
         assert re.search(rf"\b{status} {pattern(message).pattern}", said), (status, message)
 
 
@@ -81,9 +113,68 @@ def test_what_is_not_provoked_is_in_the_source():
     """Each at the place that is named here, and on the page."""
     for message, place in NOT_PROVOKED.items():
         source = re.sub(r'"\s*\n\s*"', "", (harness.ROOT / "daemon" / place).read_text())
+        source = source.replace('\\"', '"')
         for part in message.split("..."):
             assert part.strip(" :") in source, (message, place)
         assert message in messages(), message
+
+
+def logged():
+    """What is an error or a warning."""
+    yield from sources.first_texts("**/*.c", "log_error", "log_warning")
+    for file, source in sources.files("**/*.c").items():
+        for arguments in sources.calls(source, "log_event"):
+            if re.search("LOG_LEVEL_(ERROR|WARNING)", arguments):
+                yield from ((file, text) for text in sources.texts(arguments))
+    yield from sources.first_texts("front/listen.c", "arena_printf")
+
+
+def refused():
+    """What a client hears before anything is sent, but for what is wrong in a document."""
+    for pattern in ("*.c", "front/*.c", "core/*.c"):
+        yield from sources.first_texts(pattern, "answer_problem", "refuse", "refuse_broken",
+                                       "send_last_words", "set_problem", "fault_with_status")
+    yield from sources.first_texts("core/answer.c", "arena_printf")
+    for file, source in sources.files("front/*.c").items():
+        for verdict in re.findall(r"struct verdict\)\{\s*\d+,.*?\}", source, re.S):
+            yield from ((file, text) for text in sources.texts(verdict))
+    for name in ("check_bytes", "url_check_target"):
+        yield from (("core/url.c", text) for text in sources.texts(
+            sources.function("core/url.c", name)))
+    names = ("fault_at", "fault_at_key", "fault_in")
+    limits = ("limits.", "inside each other", "the document has more than")
+    for file, text in sources.first_texts("**/*.c", *names):
+        if any(words in text for words in limits) and file != "core/plan_late.c":
+            yield file, text
+
+
+def why_calls_fail():
+    """What stands behind a code's sentence and is another matter for whoever mends it."""
+    source = sources.files("back/curl_result.c")["back/curl_result.c"]
+    yield from (("back/curl_result.c", text) for text in sources.texts(source.split("#include")[-1]))
+    yield from sources.first_texts("back/runner.c", "fail")
+
+
+def is_on_the_page(text):
+    """Whether a row says it, or a sentence, with numbers for what the source has a name for."""
+    spans = messages() + re.findall(r"^- `(.+?)`", PAGE, re.M)
+    return any(pattern(re.sub(r"\d+(?= members| fields)", "...", span.removeprefix("...: "))).search(text)
+               for span in spans)
+
+
+def test_what_the_sources_say_is_on_the_page():
+    """Errors, warnings and refusals, but for the few that are listed above."""
+    said = [*logged(), *refused()]
+    assert len(said) >= 90, "does the search still find them?"
+    missing = [(file, text) for file, text in said
+               if text not in NOT_ON_THE_PAGE and not is_on_the_page(text)]
+    assert missing == []
+    causes = list(why_calls_fail())
+    assert len(causes) >= 9
+    assert [(file, text) for file, text in causes if text not in NOT_ON_THE_PAGE and not any(
+        text.split(" (the package")[0] in message for message in messages())] == []
+    known = {text for _, text in said + causes}
+    assert [text for text in NOT_ON_THE_PAGE if text not in known] == []
 
 
 def test_every_code_is_on_the_page():
@@ -96,9 +187,11 @@ def test_every_code_is_on_the_page():
 
 
 def test_the_whole_reply():
-    """What stands in a sentence of the page."""
-    message = re.search(r"`(the merged reply is larger .+?)`", PAGE)[1]
-    assert pattern(message).search(SEEN["limits"])
+    """What stands in a list of the page."""
+    listed = re.findall(r"^- `(.+?)`: ", PAGE, re.M)
+    assert len(listed) == 2
+    said = "\n".join(SEEN.values())
+    assert [text for text in listed if not re.search(f"502 {pattern(text).pattern}", said)] == []
 
 
 def test_links_lead_somewhere():

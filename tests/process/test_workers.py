@@ -1,11 +1,13 @@
 """Several workers on one fan-out, and calls of all of them in one queue."""
 
 import pathlib
+import select
 import signal
 import threading
 import time
 
 import checks
+import frozen
 import harness
 import pytest
 
@@ -24,6 +26,20 @@ def calls(urls, **members):
     """Requests on the demo upstream, one per URL."""
     return [{"id": f"r{number}", "upstream": "demo", "url": url, "dedupe": False, **members}
             for number, url in enumerate(urls)]
+
+
+def schedule(daemon):
+    """CPU time and run delay so far of each worker's thread, in nanoseconds, by its name."""
+    tasks = (pathlib.Path("/proc") / str(daemon.process.pid) / "task").iterdir()
+    found = {(task / "comm").read_text().strip(): (task / "schedstat").read_text().split()
+             for task in tasks}
+    return {name: [int(figure) for figure in figures[:2]] for name, figures in found.items()
+            if name.startswith("worker-")}
+
+
+def time_of_workers(daemon):
+    """CPU time in nanoseconds so far of each worker."""
+    return {name: cpu for name, (cpu, _) in schedule(daemon).items()}
 
 
 def start(daemon, requests, **members):
@@ -56,13 +72,6 @@ def test_one_worker_does_it_alone(gatherd, upstream):
     daemon = gatherd(WIDE.replace("workers: 2", "workers: 1"))
     answer = daemon.batch(calls([f"/posts/{n}" for n in range(1, 101)]), merge="array")
     assert [part["id"] for part in answer.json()] == list(range(1, 101))
-
-
-def time_of_workers(daemon):
-    """CPU time in nanoseconds so far of each worker."""
-    tasks = (pathlib.Path("/proc") / str(daemon.process.pid) / "task").iterdir()
-    return {task.name: int((task / "schedstat").read_text().split()[0]) for task in tasks
-            if (task / "comm").read_text().startswith("worker-")}
 
 
 def test_both_workers_take_part(gatherd):
@@ -311,3 +320,74 @@ def test_drain_while_calls_wait(gatherd, upstream):
     assert connection.receive().json() == [{"delay": 300}] * 5
     assert daemon.wait() == 0
     daemon.stop()
+
+
+# What is seen of them.
+
+WATCHED = 'admin: "127.0.0.1:0"\nworkers: 1\n'
+
+
+def insist(daemon, over):
+    """Sends requests as fast as they are taken, in one connection, until it is over."""
+    requests = b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n" * 1000
+    with daemon.connect() as connection:
+        connection.sock.setblocking(False)
+        rest = memoryview(requests)
+        while not over.is_set():
+            readable, writable, _ = select.select([connection.sock], [connection.sock], [], 1)
+            if readable:
+                assert connection.sock.recv(1 << 20)
+            if writable:
+                rest = rest[connection.sock.send(rest):] or memoryview(requests)
+
+
+def test_a_worker_that_serves_does_not_look_stuck(gatherd):
+    """Clients that send ahead keep it from waiting for two seconds, not from coming round."""
+    daemon = gatherd(WATCHED)
+    over = threading.Event()
+    clients = [threading.Thread(target=insist, args=(daemon, over)) for _ in range(4)]
+    for thread in clients:
+        thread.start()
+    served, longest = daemon.metrics().sum("gatherd_worker_requests_total"), 0
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        page = daemon.metrics()
+        longest = max(longest, page.value("gatherd_worker_turn_seconds", worker="0"))
+    over.set()
+    for thread in clients:
+        thread.join(10)
+    assert page.sum("gatherd_worker_requests_total") - served > 5000
+    assert longest < 0.5
+
+
+def test_shows_what_the_kernel_knows_of_workers(gatherd):
+    """CPU time and the time without one: what /proc says, for each thread."""
+    daemon = gatherd(WATCHED.replace("workers: 1", "workers: 2"))
+    for _ in range(100):
+        assert daemon.get("/nothing").status == 404
+    harness.wait_until(lambda: all(cpu > 0 for cpu in time_of_workers(daemon).values()), "work")
+    before, page, after = schedule(daemon), daemon.metrics(), schedule(daemon)
+    assert set(before) == {"worker-0", "worker-1"}
+    for name in before:
+        for place, metric in enumerate(("cpu", "run_delay")):
+            shown = page.value(f"gatherd_worker_{metric}_seconds_total", worker=name[-1])
+            assert before[name][place] // 1000 <= round(shown * 1e6) <= after[name][place] // 1000
+
+
+def test_a_worker_that_stands_still_is_seen(gatherd):
+    """Also one that has nothing to do, and without a service manager."""
+    daemon = gatherd(WATCHED.replace("workers: 1", "workers: 2"), env={"NOTIFY_SOCKET": ""})
+    with frozen.frozen(daemon, "worker-1"):
+        daemon.wait_log("worker 1 does not answer")
+        ready, page = daemon.admin("/-/ready"), daemon.metrics()
+        assert ready.status == 503 and ready.body == b"worker 1 does not answer\n"
+        assert page.value("gatherd_ready") == 0
+        assert page.value("gatherd_worker_silent_seconds", worker="1") >= 3
+        assert page.value("gatherd_worker_silent_seconds", worker="0") < 3
+        assert page.value("gatherd_worker_turn_seconds", worker="1") == 0
+        assert page.value("gatherd_worker_mailbox_messages", worker="1") == 1  # the question
+        assert page.value("gatherd_worker_mailbox_messages", worker="0") <= 1
+    harness.wait_until(lambda: daemon.admin("/-/ready").status == 200, "its answer")
+    page = daemon.metrics()
+    assert page.value("gatherd_worker_silent_seconds", worker="1") < 3
+    assert "worker 0 does not answer" not in daemon.log()

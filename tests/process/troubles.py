@@ -8,10 +8,12 @@ import os
 import resource
 import signal
 import socket
+import subprocess
 
 import harness
 import servers
 from connect_proxy import ConnectProxy
+from passed import Passing
 from scripted import CLOSE, READ, Scripted, reply
 
 UPSTREAM = "upstreams: { a: { url: http://127.0.0.1:1 } }\n"
@@ -30,6 +32,10 @@ class Maker:
         path.write_text(text)
         return harness.run("--config", path, *options).stderr
 
+    def start(self, text):
+        """A configuration that cannot be served; what is printed."""
+        return self.run("listen: '127.0.0.1:0'\n" + text)
+
     def check(self, text):
         """What --check-config says."""
         return self.run(text, "--check-config")
@@ -44,14 +50,14 @@ class Maker:
         request = {"id": "x", "upstream": upstream, "url": url, **members}
         return text_of((daemon or self.demo()).batch([request], merge=merge))
 
-    def upstream_at(self, url, members=""):
+    def upstream_at(self, url, members="", merge="keyed"):
         """What a call to an upstream somewhere else comes to."""
         daemon = self.gatherd(f'workers: 1\nupstreams: {{ x: {{ url: "{url}"{members} }} }}\n')
-        return self.call("/x", "x", daemon)
+        return self.call("/x", "x", daemon, merge)
 
-    def script(self, *steps):
+    def script(self, *steps, merge="keyed"):
         """A call to an upstream that plays these steps."""
-        return self.upstream_at(self.enter(Scripted([list(steps)])).url)
+        return self.upstream_at(self.enter(Scripted([list(steps)])).url, merge=merge)
 
 
 def text_of(answer):
@@ -76,8 +82,12 @@ def faults(make):
     return said + "".join(make.check(text) for text in (
         "upsteams: {}\n", "drain: 1s\ndrain: 2s\n", "drain: soon\n", "limits: { requests: 5000 }\n",
         "upstreams:\n\t- a\n", endpoint % ("b", "/x"), endpoint % ("a", '"/{$responses.a.body}"'),
-        "upstreams: { a: { url: https://x, caFile: /no/such.pem } }\n", 'listen: "8080"\n')) + \
-        harness.run("--config", make.directory / "missing.yaml").stderr
+        "upstreams: { a: { url: https://x, caFile: /no/such.pem } }\n",
+        "limits: { nesting: 0 }\nendpoints:\n"
+        "  - { path: /a, requests: [ { id: x, url: /b } ] }\n"
+        "  - { path: /b, requests: [ { id: x, url: /batch } ] }\n", 'listen: "8080"\n')) + \
+        harness.run("--config", make.directory / "missing.yaml").stderr + \
+        make.run("upstreams: { a: { url: https://x, caFile: '${CREDENTIALS_DIRECTORY}/ca' } }\n")
 
 
 def binding(make):
@@ -90,10 +100,47 @@ def binding(make):
         "192.0.2.1:8080", f"unix:{plain}", f"unix:{make.directory}/none/x", "systemd:http"))
 
 
+def passing(make):
+    """Sockets of a service manager that are not those of `listen`."""
+    said = ""
+    for number, (entry, name, kind) in enumerate((
+            ("systemd:admin", "http", socket.SOCK_STREAM),
+            ("[systemd, 'systemd:http']", "http", socket.SOCK_STREAM),
+            ("systemd", "http", socket.SOCK_DGRAM))):
+        place = make.directory / str(number)
+        place.mkdir()
+        one = Passing(place, f"listen: {entry}\n")
+        one.listen(name, kind=kind)
+        make.enter(one.sockets[0])
+        assert one.start() == 1
+        said += one.log()
+    two = Passing(make.directory, "listen: systemd:http\n")
+    for name in ("http", "more"):
+        two.listen(name)
+        make.enter(two.sockets[-1])
+    assert two.start() is None
+    two.stop()
+    config = make.directory / "gone.yaml"
+    config.write_text("")
+    return said + two.log() + subprocess.run(
+        ["bash", "-c", 'exec 3<&- 4<&-; LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"', "sh", harness.BINARY,
+         "--config", str(config)], capture_output=True, text=True, timeout=15, check=False).stderr
+
+
+def starting(make):
+    """What a start needs beside addresses to listen on."""
+    said = make.start("accessLog: { to: /no/such/folder/log }\n")
+    config = make.directory / "gatherd.yaml"
+    return said + subprocess.run(  # descriptors for the listener, and none for the workers
+        ["bash", "-c", 'ulimit -n 6; exec "$@"', "sh", harness.BINARY, "--config", str(config)],
+        capture_output=True, text=True, timeout=15, check=False).stderr
+
+
 def reloading(make):
-    """Reloads that are refused, or wait for a restart."""
+    """Reloads that are refused, wait for a restart, or name a file that cannot be opened."""
     daemon = make.demo()
     whole = daemon.config.read_text()
+    daemon.reload(whole + "accessLog: { to: /no/such/folder/log }\n", "stays where it was")
     daemon.reload(whole.replace("workers: 1", "workers: 2"), "a restart is needed")
     daemon.reload("nonsense: 1\n", "stays as it was")
     return daemon.log()
@@ -132,6 +179,16 @@ def stopping(make):
     return said + "\n" + daemon.log()
 
 
+def losing(make):
+    """A disk that is full, a collector that is not there."""
+    dead = f"http://127.0.0.1:{harness.closed_port()}/v1/traces"
+    daemon = make.demo(f"accessLog: {{ to: /dev/full }}\ntracing: {{ otlp: '{dead}' }}\n")
+    daemon.get("/nothing")
+    daemon.wait_log("the access log lost")
+    daemon.wait_log("tracing lost")
+    return daemon.log()
+
+
 # What clients are refused for.
 
 def refusals(make):
@@ -165,11 +222,74 @@ def refusals(make):
     return "\n".join(map(text_of, replies))
 
 
+def documents(make):
+    """Batches beyond each limit, and what they may not do."""
+    deep = {"requests": []}
+    for _ in range(8):
+        deep = {"x": deep}
+    long = {"X-Long": "y" * 2000}
+    one = {"id": "a", "upstream": "demo", "url": "/x"}
+    daemon = make.gatherd(
+        "workers: 1\nexplain: true\n"
+        "limits: { requests: 4, expressions: 1, depth: 8, values: 64, nesting: 0, "
+        "requestHeader: 1KiB, merged: 1KiB }\n"
+        "upstreams:\n  demo: { url: 'http://127.0.0.1:1' }\n"
+        "  shut: { url: 'http://127.0.0.1:1', batch: off }\n"
+        "  some: { url: 'http://127.0.0.1:1', batch: { paths: [/open/**] } }\n"
+        "endpoints:\n"
+        "  - { path: /inner, requests: [ { id: a, upstream: demo, url: /x } ] }\n"
+        "admin: '127.0.0.1:0'\n")
+    return "\n".join(map(text_of, [
+        daemon.get("/batch"),
+        daemon.batch([{**one, "id": f"a{n}"} for n in range(5)]),
+        daemon.batch([one, {**one, "id": "b", "url": "/{$responses.a.body#/x}{$responses.a.body#/y}"}]),
+        daemon.batch(deep),
+        daemon.batch({"requests": [], "query": {f"x{n}": 1 for n in range(80)}}),
+        daemon.batch([{"id": "a", "url": "/inner"}]),
+        daemon.batch([{**one, "headers": long}]),
+        daemon.batch([{**one, "upstream": "shut"}]),
+        daemon.batch([{**one, "upstream": "some"}]),
+        daemon.get("/" + "x" * 1100),
+        daemon.fetch("POST", "/batch?explain", {}, harness.compact(
+            {"requests": [{**one, "id": f"{n}a", "url": f"/{n}" + "x" * 300} for n in range(4)]})),
+        daemon.admin("/batch"),
+    ]))
+
+
+def malformed(make):
+    """What HTTP does not allow, byte for byte."""
+    daemon = make.demo()
+    good, end = b" HTTP/1.1\r\nHost: a\r\n", b"\r\n"
+    post, chunks = b"POST /batch" + good, b"\r\n0\r\n\r\n"
+    requests = [b"GET " + target + good + end for target in (
+        b"x", b"http://u@a/x", b"http://a%00b:1/x", b"http://a,b/x", b"/x%00", b"/" + b"x" * 8192, b"/x y", b"/\x01", b"/x\\y",
+        b"/\xc3\xa9", b"/x|y", b"/{x}", b"/%zz", b"/x#y", b"/a/../b")]
+    requests += [b"GET /x HTTP/1.1\r\n" + fields + end for fields in (
+        b"", b"Host: a\r\nHost: a\r\n", b"Host: a b\r\n", b"Host: a\r\nX(: 1\r\n",
+        b"Host: a\r\nX: a\x01b\r\n", b"Host: a\r\nOrigin: null\r\nOrigin: null\r\n")]
+    requests += [b"M" * 33 + b" /x" + good + end] + [post + fields for fields in (
+        b"Transfer-Encoding:\r\n chunked\r\n" + chunks,
+        b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n" + chunks,
+        b"Transfer-Encoding: gzip, chunked\r\n" + chunks)]
+    requests.append(b"POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n" + chunks)
+    said = []
+    for request in requests:
+        with daemon.connect() as connection:
+            connection.send(request)
+            said.append(text_of(connection.receive()))
+    return "\n".join(said)
+
+
 # What calls fail with.
 
 def names(make):
-    """Names that do not resolve."""
-    return make.upstream_at("http://no-such-host.invalid")
+    """Names that do not resolve, and too many at a time."""
+    daemon = make.gatherd("workers: 1\nresolver: { threads: 1, queue: 1 }\nlimits: { requests: 200 }\n"
+                          "egress: { allow: ['*.invalid'] }\n")
+    many = [{"id": f"n{number}", "url": f"http://n{number}.invalid/"} for number in range(200)]
+    return make.upstream_at("http://no-such-host.invalid") + text_of(
+        daemon.batch(many, merge="keyed"))
 
 
 def connections(make):
@@ -197,6 +317,10 @@ def certificates(make):
     server = servers.Nginx(make.directory / "nginx", make.directory / "web", "ssl",
                            authority.certify("IP:127.0.0.1"))
     untrusted = make.upstream_at(server.url)
+    daemon = make.gatherd(f'workers: 1\nupstreams: {{ x: {{ url: "{server.url}", '
+                          f'caFile: "{authority.file}" }} }}\n')
+    authority.file.unlink()
+    untrusted += make.call("/x", "x", daemon)
     server.stop()
     plain = make.enter(Scripted([[b"HTTP/1.1 400 Bad Request\r\n\r\n", CLOSE]]))
     return untrusted + make.upstream_at(plain.url.replace("http:", "https:"))
@@ -207,6 +331,7 @@ def replies(make):
     small = make.demo(limits="replyBody: 1KiB")
     return "\n".join([
         make.call("/bytes/5000", daemon=small),
+        make.script(READ, reply(b"{}", head=b"X-Long: " + b"y" * 9000 + b"\r\n"), merge="raw"),
         make.call("/truncated"), make.call("/garbage"), make.call("/invalid-json"),
         make.call("/status/404"), make.call("/posts", merge="shallow"),
         make.call("/x", "x", make.gatherd(
@@ -250,17 +375,23 @@ def merging(make):
 
 
 def forbidden(make):
-    """A loop, and a proxy that wants other credentials."""
+    """A loop, and proxies that do not do what they are asked."""
     port = harness.closed_port()
     daemon = make.gatherd(
         f'listen: "127.0.0.1:{port}"\nworkers: 1\n'
         f'upstreams: {{ self: {{ url: "http://127.0.0.1:{port}" }} }}\n'
         "endpoints:\n  - { path: /loop, merge: raw, "
         "requests: [ { id: a, upstream: self, url: /loop } ] }\n")
-    proxy = make.enter(ConnectProxy(user="other:secret"))
-    return text_of(daemon.get("/loop")) + make.upstream_at(
-        make.upstream.url, f', proxy: "http://{proxy.host}"')
+    proxies = [make.enter(ConnectProxy(user="other:secret")).host,
+               f"127.0.0.1:{harness.closed_port()}", "no-such-proxy.invalid:3128"]
+    for line in (b"HTTP/1.1 403 No", b"HTTP/1.1 502 No", b"HTTP/1.1 504 No", b"HTTP/1.1 400 No",
+                 b"SSH-2.0-x"):
+        proxies.append(make.enter(ConnectProxy(
+            refusal=line + b"\r\nContent-Length: 0\r\n\r\n")).host)
+    return text_of(daemon.get("/loop")) + "\n".join(
+        make.upstream_at(make.upstream.url, f', proxy: "http://{proxy}"') for proxy in proxies)
 
 
-ALL = [faults, binding, reloading, descriptors, stopping, refusals, names, connections,
-       certificates, replies, time_outs, limits, merging, forbidden]
+ALL = [faults, binding, passing, starting, reloading, descriptors, stopping, losing, refusals,
+       documents, malformed, names, connections, certificates, replies, time_outs, limits, merging,
+       forbidden]

@@ -176,7 +176,8 @@ def run_checks(service, only):
     """All checks in order; a failure ends that check and not the others."""
     rows = []
     before, after = (package.AS_INSTALLED, package.AFTERWARDS) if service.deb else ([], [])
-    for function in before + [checks.starts] + checks.ALL + after:
+    newer = checks.SINCE_253 if service.machine.version() >= 253 else []
+    for function in before + [checks.starts] + newer + checks.ALL + after:
         title = function.__doc__.strip().split("\n")[0].rstrip(".")
         if only and only not in title and function is not checks.starts:
             continue

@@ -166,6 +166,10 @@ class Machine:
                 continue  # it has just ended
         raise AssertionError(f"{unit} has no process {inside}")
 
+    def version(self):
+        """systemd's."""
+        return int(self.run("systemctl", "--version").stdout.split()[1])
+
     def failed_units(self):
         """The names of gatherd's units that have failed."""
         done = self.run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "gatherd*")

@@ -85,6 +85,19 @@ def without_sockets(service):
     return "both as before, the service restarted"
 
 
+def with_broken_file(service):
+    """A package that does not take the configuration."""
+    from check import GOOD
+    service.configure("nonsense: 1\n")
+    checked = service.machine.run("gatherd", "--check-config", check=False).returncode
+    service.install_package()  # which ends well
+    state = service.show("ActiveState")
+    service.configure(GOOD)
+    service.systemctl("start")
+    assert (checked, state) == (2, "failed") and service.serves(), (checked, state)
+    return f"dpkg ends well, the service is {state}; the check before said so with status {checked}"
+
+
 def under_load(service):
     """The package installed again under load leaves the sockets open and loses nothing."""
     enable_sockets(service)
@@ -136,4 +149,4 @@ def purged(service):
 
 
 AS_INSTALLED = [as_installed, smoke]
-AFTERWARDS = [without_sockets, under_load, removed, installed_again, purged]
+AFTERWARDS = [without_sockets, with_broken_file, under_load, removed, installed_again, purged]

@@ -28,6 +28,7 @@ static struct access_record sample(bool slow)
 {
     struct access_record record = {.status = 502,
                                    .duration = 1234,
+                                   .work = 1200,
                                    .slowest = 1100,
                                    .sampled = true,
                                    .slow = slow,

@@ -216,6 +216,14 @@ static void replies_to_the_end(void **state)
     tls_rig_done(&tls);
 }
 
+/* One that the certificate does not have. */
+static void use_other_name(struct tls_rig *tls)
+{
+    tls->rig.origin.host = "other.test";
+    snprintf(tls->rig.authority, sizeof tls->rig.authority, "other.test:%u",
+             (unsigned)tls->server.port);
+}
+
 static void trust(void **state)
 {
     struct tls_rig tls;
@@ -229,10 +237,25 @@ static void trust(void **state)
     tls.rig.spec.upstream = &system;
     assert_int_equal(run(&tls.rig), OUTCOME_TLS_CERTIFICATE);
     tls.rig.spec.upstream = &tls.upstream;
-    tls.rig.origin.host = "other.test";
-    snprintf(tls.rig.authority, sizeof tls.rig.authority, "other.test:%u",
-             (unsigned)tls.server.port);
+    use_other_name(&tls);
     assert_int_equal(run(&tls.rig), OUTCOME_TLS_CERTIFICATE);
+    tls_rig_done(&tls);
+}
+
+/* The fault is here, not in the upstream's certificate, and is called that. */
+static void a_missing_file_of_authorities(void **state)
+{
+    struct tls_rig tls;
+    tls_rig_init(&tls, *state);
+    struct upstream nobody = {.name = "up", .ca_file = "/no/such/authorities.pem"};
+    tls.rig.spec.upstream = &nobody;
+    assert_int_equal(run(&tls.rig), OUTCOME_TLS_CERTIFICATE);
+    assert_non_null(tls.rig.outcome.detail);
+    assert_non_null(strstr(tls.rig.outcome.detail, "there is no file of trusted authorities"));
+    tls.rig.spec.upstream = &tls.upstream;
+    use_other_name(&tls);
+    assert_int_equal(run(&tls.rig), OUTCOME_TLS_CERTIFICATE);
+    assert_null(tls.rig.outcome.detail);
     tls_rig_done(&tls);
 }
 
@@ -283,6 +306,7 @@ int main(void)
         for_both(a_dead_idle_connection),
         for_both(replies_to_the_end),
         for_both(trust),
+        for_both(a_missing_file_of_authorities),
         cmocka_unit_test_prestate(who_carries_what, (void *)&by_transfer),
     };
     signal(SIGPIPE, SIG_IGN);

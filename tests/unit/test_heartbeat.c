@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "back/curl_global.h"
+#include "base/log.h"
 #include "core/config_load.h"
 #include "heartbeat.h"
 
@@ -111,6 +112,21 @@ static void begin(const char *watchdog_usec)
     heartbeat_start(&rig.heartbeat, &rig.crew, rig.workers, EVERY);
 }
 
+static void await_answer_of(size_t seat)
+{
+    usec_t began = clock_now();
+    while (worker_silence(rig.workers[seat], USEC_NEVER) > 0) {
+        assert_true(clock_now() - began < 5 * USEC_PER_SEC);
+        usleep(1000);
+    }
+}
+
+static void await_answers(void)
+{
+    await_answer_of(0);
+    await_answer_of(1);
+}
+
 /* Until the next beat has happened. */
 static void beat(void)
 {
@@ -139,8 +155,7 @@ static void pings_when_all_answer(void **state)
     begin("60000000");
     assert_int_equal(count_received("WATCHDOG=1"), 0);
     for (int i = 0; i < 3; i++) {
-        while (!worker_answered(rig.workers[0]) || !worker_answered(rig.workers[1]))
-            usleep(1000);
+        await_answers();
         beat();
         assert_int_equal(count_received("WATCHDOG=1"), 1);
     }
@@ -156,8 +171,7 @@ static void one_silent_worker_is_enough_for_no_ping(void **state)
         assert_int_equal(count_received("WATCHDOG=1"), 0);
     }
     start(1); /* late, but it answers */
-    while (!worker_answered(rig.workers[0]) || !worker_answered(rig.workers[1]))
-        usleep(1000);
+    await_answers();
     beat();
     assert_int_equal(count_received("WATCHDOG=1"), 1);
 }
@@ -219,15 +233,94 @@ static void while_stopping_nobody_needs_to_answer(void **state)
     assert_int_equal(count_received("WATCHDOG=1"), 1);
 }
 
-static void without_a_manager_nothing_beats(void **state)
+static int lines; /* that say of worker 1 that it does not answer */
+
+static void take_line(void *ctx, enum log_level level, const char *line,
+                      const struct log_fields *fields)
+{
+    (void)ctx;
+    (void)fields;
+    lines += level == LOG_LEVEL_WARNING && strcmp(line, "worker 1 does not answer") == 0;
+}
+
+static void without_a_manager_a_silent_worker_is_seen(void **state)
 {
     (void)state;
+    size_t seat = WORKERS;
+    lines = 0;
     unsetenv("NOTIFY_SOCKET");
+    log_install(take_line, NULL);
+    start(0);
     begin("60000000");
-    assert_true(heartbeat_turn(&rig.heartbeat) == USEC_NEVER);
-    heartbeat_note(&rig.heartbeat, "x");
-    heartbeat_stop(&rig.heartbeat);
+    usec_t asked = rig.heartbeat.last;
+    assert_false(heartbeat_is_silent(&rig.heartbeat, asked, &seat));
+    assert_int_equal(heartbeat_silence(&rig.heartbeat, 1, asked + 5), 5);
+    assert_false(heartbeat_is_silent(&rig.heartbeat, asked + EVERY - 1, &seat));
+    beat();
+    assert_int_equal(lines, 1);
+    beat();
+    usec_t silence = heartbeat_silence(&rig.heartbeat, 1, rig.heartbeat.last);
+    assert_true(silence == rig.heartbeat.last - asked && silence >= 2 * EVERY);
+    await_answer_of(0);
+    assert_true(heartbeat_is_silent(&rig.heartbeat, rig.heartbeat.last, &seat));
+    assert_int_equal(seat, 1);
+    assert_int_equal(heartbeat_silence(&rig.heartbeat, 0, clock_now()), 0);
+    heartbeat_stop(&rig.heartbeat); /* now nobody needs to answer */
+    assert_false(heartbeat_is_silent(&rig.heartbeat, clock_now(), &seat));
+    assert_int_equal(heartbeat_silence(&rig.heartbeat, 1, clock_now()), 0);
     assert_int_equal(recv(rig.manager, received, sizeof received, 0), -1);
+    log_install(NULL, NULL);
+}
+
+static void a_silence_is_named_each_time_it_has_doubled(void **state)
+{
+    (void)state;
+    int beats = 0;
+    lines = 0;
+    log_install(take_line, NULL);
+    start(0);
+    begin(NULL);
+    usec_t asked = rig.heartbeat.last;
+    do {
+        int before = lines;
+        usec_t last = rig.heartbeat.last;
+        beat();
+        beats++;
+        int marks = 0;
+        for (usec_t mark = EVERY; mark <= rig.heartbeat.last - asked; mark *= 2)
+            marks += mark > last - asked;
+        assert_int_equal(lines - before, marks > 0);
+    } while (rig.heartbeat.last - asked < 8 * EVERY);
+    assert_true(lines <= beats && lines <= 4);
+    start(1);
+    await_answers();
+    int before = lines;
+    beat();
+    assert_int_equal(lines, before);
+    log_install(NULL, NULL);
+}
+
+/* What the worker of a full mailbox would answer is not known. */
+static void a_question_that_finds_no_place_is_open(void **state)
+{
+    (void)state;
+    enum { PLACES = 1 << 20 };
+    struct mailbox *mailbox = rig.seats[1].mailbox;
+    start(0);
+    assert_int_equal(mailbox_reserve_places(mailbox, PLACES), 0);
+    begin("60000000");
+    for (int i = 0; i < 2; i++) {
+        beat();
+        assert_int_equal(count_received("WATCHDOG=1"), 0);
+    }
+    assert_int_equal(mailbox_waiting(mailbox), 0);
+    mailbox_unreserve_places(mailbox, PLACES);
+    beat();
+    assert_int_equal(mailbox_waiting(mailbox), 1);
+    start(1);
+    await_answers();
+    beat();
+    assert_int_equal(count_received("WATCHDOG=1"), 1);
 }
 
 int main(void)
@@ -239,7 +332,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_watchdog_sets_the_pace, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_status_is_sent_when_it_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(while_stopping_nobody_needs_to_answer, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(without_a_manager_nothing_beats, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_a_manager_a_silent_worker_is_seen, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_silence_is_named_each_time_it_has_doubled, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_question_that_finds_no_place_is_open, set_up, tear_down),
     };
     if (curl_global_start() != 0)
         return 1;

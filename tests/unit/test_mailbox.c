@@ -94,7 +94,9 @@ static void the_capacity_holds_at_its_edge(void **state)
     assert_int_equal(mailbox_post(reader.mailbox, &refused->mail), MAILBOX_FULL);
     assert_int_equal(mailbox_reserve(reader.mailbox), MAILBOX_FULL);
     assert_int_equal(mailbox_refusals(reader.mailbox), 2);
+    assert_int_equal(mailbox_waiting(reader.mailbox), 3);
     mailbox_drain(reader.mailbox, &reader);
+    assert_int_equal(mailbox_waiting(reader.mailbox), 0);
     assert_int_equal(reader.count, 3);
     assert_int_equal(mailbox_post(reader.mailbox, &refused->mail), 0);
     mailbox_drain(reader.mailbox, &reader);
@@ -108,9 +110,12 @@ static void a_reserved_place_is_certain(void **state)
     struct reader reader = {.mailbox = mailbox_with(2)};
     assert_int_equal(mailbox_reserve(reader.mailbox), 0);
     assert_false(readable(reader.mailbox));
+    assert_int_equal(mailbox_waiting(reader.mailbox), 0); /* a place is no mail */
     assert_int_equal(mailbox_post(reader.mailbox, &letter_new(1)->mail), 0);
+    assert_int_equal(mailbox_waiting(reader.mailbox), 1);
     assert_int_equal(mailbox_reserve(reader.mailbox), MAILBOX_FULL);
     mailbox_post_reserved(reader.mailbox, &letter_new(2)->mail);
+    assert_int_equal(mailbox_waiting(reader.mailbox), 2);
     mailbox_drain(reader.mailbox, &reader);
     assert_int_equal(reader.count, 2);
     assert_int_equal(mailbox_reserve(reader.mailbox), 0);
@@ -213,6 +218,7 @@ static void no_mail_is_lost_among_threads(void **state)
         assert_int_equal(crowd.next[i], LETTERS);
     }
     assert_int_equal(crowd.disorder, 0);
+    assert_int_equal(mailbox_waiting(crowd.mailbox), 0);
     assert_null(mailbox_free(crowd.mailbox)); /* asserts that no place is taken */
 }
 

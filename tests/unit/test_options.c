@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "core/config.h"
+#include "core/config_chapters.h"
+#include "core/config_print.h"
 #include "core/option_value.h"
 #include "core/options_read.h"
 #include "core/yaml.h"
@@ -118,6 +120,73 @@ static void describes_every_option(void **state)
                 assert_string_not_equal(rows[i].name, rows[other].name);
         }
     }
+}
+
+/* Where no text can be read as a value, a sentence says what holds. */
+static void knows_what_holds_without_an_option(const struct option *row)
+{
+    bool needs_words =
+        !row->fallback && row->type != OPTION_SECTION && (row->flags & OPTION_REQUIRED) == 0;
+    if (needs_words != (row->otherwise != NULL))
+        fail_msg("%s in %s: otherwise", row->name, option_section_name(row->section));
+    assert_false(row->fallback && row->flags & OPTION_REQUIRED);
+    struct buffer cell scope_buffer;
+    buffer_init(&cell, 256);
+    config_put_default(&cell, row);
+    buffer_byte(&cell, '\0');
+    assert_int_equal(buffer_status(&cell), 0);
+    assert_true(cell.len > 1);
+    assert_null(strstr(cell.data, "``"));
+}
+
+static void has_a_default_and_a_range_for_every_option(void **state)
+{
+    (void)state;
+    for (int section = 0; section < SECTION_COUNT; section++) {
+        size_t count;
+        const struct option *rows = options_of((enum option_section)section, &count);
+        for (size_t i = 0; i < count; i++) {
+            knows_what_holds_without_an_option(&rows[i]);
+            /* The length of a number's text is nobody's range. */
+            bool number = rows[i].type == OPTION_STRING && rows[i].flags & OPTION_NUMBER_TOO;
+            assert_int_equal(number, rows[i].range != NULL);
+            if (is_number(&rows[i]))
+                assert_true(rows[i].max > 0);
+        }
+    }
+}
+
+static size_t times(const char *text, const char *words)
+{
+    size_t count = 0;
+    for (; (text = strstr(text, words)); text += strlen(words))
+        count++;
+    return count;
+}
+
+static void prints_a_default_for_every_option(void **state)
+{
+    (void)state;
+    size_t rows = 0, count;
+    for (int section = 0; section < SECTION_COUNT; section++) {
+        options_of((enum option_section)section, &count);
+        rows += count;
+    }
+    struct buffer page scope_buffer;
+    buffer_init(&page, 1 << 20);
+    config_print_man(&page);
+    buffer_byte(&page, '\0');
+    assert_int_equal(buffer_status(&page), 0);
+    assert_int_equal(times(page.data, "\nDefault: ") + times(page.data, "\nRequired.\n"), rows);
+    assert_null(strstr(page.data, "Default: .\n"));
+    assert_null(strstr(page.data, "\\fB\\fR"));
+    assert_null(strstr(page.data, "]("));
+    assert_non_null(strstr(page.data, "\nDefault: \\fB\\(dq\\(dq\\fR.\n"));
+    assert_non_null(strstr(page.data, "(\\fIcomposition.md\\fR)"));
+    assert_non_null(
+        strstr(page.data, "\\fBworkers\\fR (number, string; 1 to 256, or \\fBauto\\fR)"));
+    for (const char *line = page.data; *line; line += strcspn(line, "\n") + 1)
+        assert_true(strcspn(line, "\n") <= 80 || strncmp(line, "\\fB", 3) == 0);
 }
 
 static void has_the_documented_defaults(void **state)
@@ -275,6 +344,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(holds_every_range_at_its_edges),
         TEST(describes_every_option),
+        TEST(has_a_default_and_a_range_for_every_option),
+        TEST(prints_a_default_for_every_option),
         TEST(has_the_documented_defaults),
         TEST(hints_at_the_nearest_name),
         TEST(names_what_comes_later),

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "core/config_load.h"
-#include "core/tally.h"
+#include "core/reach.h"
 
 enum { WORKERS = 2, AFTER = 1000 };
 
@@ -62,7 +62,13 @@ static void end_call(struct rig *rig, size_t worker, enum outcome_code code, use
 static bool is_missed(struct rig *rig, usec_t now)
 {
     const struct tally *tallies[WORKERS] = {rig->tallies[0], rig->tallies[1]};
-    return tally_is_missed(tallies, WORKERS, rig->slot, now, AFTER);
+    return reach_is_missed(tallies, WORKERS, rig->slot, now, AFTER);
+}
+
+static bool is_missed_lately(struct rig *rig, usec_t now)
+{
+    const struct tally *tallies[WORKERS] = {rig->tallies[0], rig->tallies[1]};
+    return reach_is_missed_lately(tallies, WORKERS, rig->slot, now, AFTER);
 }
 
 static void counts_calls(void **state)
@@ -73,9 +79,9 @@ static void counts_calls(void **state)
     end_call(rig, 0, OUTCOME_REPLY, 10);
     end_call(rig, 0, OUTCOME_RESPONSE_TIMEOUT, 20);
     end_call(rig, 0, OUTCOME_CANCELLED, 30);
-    assert_int_equal(tally_read(&one->results[2]), 1);
-    assert_int_equal(tally_read(&one->results[TALLY_CLASSES + OUTCOME_RESPONSE_TIMEOUT]), 1);
-    assert_int_equal(tally_read(&one->results[TALLY_CLASSES + OUTCOME_CANCELLED]), 1);
+    assert_int_equal(tally_read(&one->outcomes[STATUS_INDEX_200]), 1);
+    assert_int_equal(tally_read(&one->outcomes[STATUS_INDEXES + OUTCOME_RESPONSE_TIMEOUT]), 1);
+    assert_int_equal(tally_read(&one->outcomes[STATUS_INDEXES + OUTCOME_CANCELLED]), 1);
     assert_int_equal(tally_read(&one->failure), OUTCOME_RESPONSE_TIMEOUT);
     assert_int_equal(tally_read(&one->failure_at), 20);
     assert_int_equal(tally_read(&one->durations.buckets[1]), 3); /* bounds are included */
@@ -90,9 +96,16 @@ static void counts_requests(void **state)
     assert_true(endpoint->slot > SLOT_NONE);
     tally_request_ended(one, 503, 10000001);
     tally_request_ended(one, 0, 0);
+    tally_reply(one, RESULT_PARTIAL, 100);
+    tally_reply(one, RESULT_ABANDONED, 20);
+    tally_request_body(one, 7);
     assert_int_equal(tally_read(&one->begun), 1);
-    assert_int_equal(tally_read(&one->ended[5]), 1);
-    assert_int_equal(tally_read(&one->ended[0]), 1);
+    assert_int_equal(tally_read(&one->ended[STATUS_INDEX_503]), 1);
+    assert_int_equal(tally_read(&one->ended[STATUS_INDEX_NONE]), 1);
+    assert_int_equal(tally_read(&one->replies[RESULT_PARTIAL]), 1);
+    assert_int_equal(tally_read(&one->replies[RESULT_ABANDONED]), 1);
+    assert_int_equal(tally_read(&one->bytes_out), 120);
+    assert_int_equal(tally_read(&one->bytes_in), 7);
     assert_int_equal(tally_read(&one->durations.buckets[TALLY_BOUNDS]), 1);
     assert_int_equal(tally_read(&one->durations.buckets[0]), 1);
 }
@@ -107,6 +120,8 @@ static void does_without(void **state)
     tally_call_ended(NULL, &outcome, 1);
     tally_request_ended(NULL, 200, 1);
     tally_limit(NULL, TALLY_REQUESTS);
+    tally_reply(NULL, RESULT_COMPLETE, 1);
+    tally_request_body(NULL, 1);
     assert_null(tally_free(NULL));
 }
 
@@ -118,8 +133,10 @@ static void misses_after_a_while(void **state)
     assert_false(is_missed(rig, 5000 + AFTER - 1));
     assert_true(is_missed(rig, 5000 + AFTER));
     end_call(rig, 0, OUTCOME_DNS_ERROR, 6000);
-    assert_true(is_missed(rig, 6000 + TALLY_FORGETS * AFTER - 1));
-    assert_false(is_missed(rig, 6000 + TALLY_FORGETS * AFTER)); /* nobody has tried since */
+    assert_true(is_missed_lately(rig, 6000 + REACH_FORGETS * AFTER - 1));
+    assert_false(is_missed_lately(rig, 6000 + REACH_FORGETS * AFTER)); /* nobody has tried since */
+    assert_true(is_missed(rig, 6000 + REACH_FORGETS * AFTER));         /* nor reached it */
+    assert_true(is_missed(rig, 6000 + 1000 * AFTER));
 }
 
 static void any_contact_of_any_worker_counts(void **state)
