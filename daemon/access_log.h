@@ -20,9 +20,11 @@ struct access_log *access_log_free(struct access_log *log);
 
 struct ring *access_log_ring(struct access_log *log, size_t worker);
 
-/* From now on lines go where `config` says; a file is opened anew. Starts the thread when
- * it is first needed. 0 or -errno, and then nothing has changed. */
+/* What workers leave from now on goes where `config` says; a file is opened anew. Starts the
+ * thread when it is first needed. 0 or -errno, and then nothing has changed. */
 int must_check access_log_configure(struct access_log *log, struct config *config);
+/* What such an error means, in words. */
+const char *access_log_refusal(const struct config *config, int rc);
 
 /* Lines lost since the start; any thread. */
 uint64_t access_log_dropped(const struct access_log *log);

@@ -156,7 +156,7 @@ static int open_access_log(struct daemon *daemon)
     int rc = access_log_configure(daemon->crew.access_log, daemon->config);
     if (rc != 0)
         log_error("accessLog: %s cannot be opened: %s", daemon->config->access_log.to,
-                  strerror(-rc));
+                  access_log_refusal(daemon->config, rc));
     return rc;
 }
 
@@ -192,8 +192,10 @@ static int prepare(struct daemon *daemon)
     }
     rc = open_listeners(daemon);
     if (rc != 0)
-        return rc;          /* said already */
-    rc = make_loop(daemon); /* later than passed sockets, whose numbers it might take */
+        return rc; /* said already */
+    /* Later than passed sockets, whose numbers they might take. */
+    log_open_stderr();
+    rc = make_loop(daemon);
     if (rc == 0)
         rc = make_workers(daemon);
     if (rc != 0) {
@@ -282,23 +284,35 @@ static void report_broken(struct daemon *daemon, const struct faults *faults)
     heartbeat_note(&daemon->heartbeat, note);
 }
 
-/* What is turned on must run before the workers use it. */
-static void apply_outlets(struct daemon *daemon, struct config *config)
+static void apply_access_log(struct daemon *daemon, struct config *config)
 {
     int rc = access_log_configure(daemon->crew.access_log, config);
     if (rc != 0)
         log_error("the access log stays where it was: %s cannot be opened: %s",
-                  config->access_log.to, strerror(-rc));
-    rc = span_export_configure(daemon->crew.span_export, config);
+                  config->access_log.to, access_log_refusal(config, rc));
+}
+
+static void apply_tracing(struct daemon *daemon, struct config *config)
+{
+    int rc = span_export_configure(daemon->crew.span_export, config);
     if (rc != 0)
         log_error("tracing cannot be changed: %s", strerror(-rc));
+}
+
+/* What is on must run before the workers use it, and what is off until they no longer do. */
+static void apply_outlets(struct daemon *daemon, struct config *config, bool on)
+{
+    if ((config->access_log.target != ACCESS_OFF) == on)
+        apply_access_log(daemon, config);
+    if (config->tracing.on == on)
+        apply_tracing(daemon, config);
 }
 
 /* Returns once every worker has it, so that the log line afterwards tells the truth. */
 static void apply_config(struct daemon *daemon, struct config *config, bool restart_needed)
 {
     struct latch *taken = latch_new();
-    apply_outlets(daemon, config);
+    apply_outlets(daemon, config, true);
     for (size_t i = 0; i < daemon->crew.count; i++)
         tally_prepare(daemon->crew.seats[i].tally, config);
     for (size_t i = 0; i < daemon->crew.count; i++)
@@ -306,6 +320,7 @@ static void apply_config(struct daemon *daemon, struct config *config, bool rest
     if (!latch_wait(taken, RELOAD_WAIT))
         log_warning("a worker is busy and will take the new configuration later");
     latch_free(taken);
+    apply_outlets(daemon, config, false);
     config_set_limits(config);
     resolver_reload(daemon->crew.resolver, &config->resolver);
     apply_log_level(config);
@@ -325,7 +340,7 @@ static void reload(struct daemon *daemon)
     if (!config) {
         report_broken(daemon, &faults);
         admin_reloaded(daemon->admin, NULL, false);
-        apply_outlets(daemon, daemon->config); /* a log may have been moved away */
+        apply_outlets(daemon, daemon->config, true); /* a log may have been moved away */
         notify_ready();
         return;
     }

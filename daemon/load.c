@@ -63,18 +63,19 @@ static void check_listen(const struct config *config, struct faults *faults)
     }
 }
 
-static bool is_unknown_credential(const struct upstream *upstream)
+/* Its text stays as it was written where nobody said what the variable in it stands for. */
+static bool is_unknown(const char *file)
 {
-    return upstream->ca_file && strncmp(upstream->ca_file, "${", 2) == 0;
+    return file && strncmp(file, "${", 2) == 0;
 }
 
 const char *load_unknown_credential(const struct config *config)
 {
     const struct upstream *upstreams = config->upstreams.items;
     for (size_t i = 0; i < config->upstreams.count; i++)
-        if (is_unknown_credential(&upstreams[i]))
+        if (is_unknown(upstreams[i].ca_file))
             return upstreams[i].ca_file;
-    return NULL;
+    return is_unknown(config->tracing.ca_file) ? config->tracing.ca_file : NULL;
 }
 
 struct config *load_config(const char *file, struct config *previous, struct faults *faults)
@@ -87,16 +88,24 @@ struct config *load_config(const char *file, struct config *previous, struct fau
     return faults_any(faults) ? config_unref(config) : config;
 }
 
+static void want_credential(const struct node *section, const char *file, struct faults *faults)
+{
+    if (is_unknown(file))
+        fault_at(faults, node_get(section, "caFile"),
+                 "CREDENTIALS_DIRECTORY is not set: systemd sets it for a service "
+                 "with LoadCredential=");
+}
+
 struct config *load_config_to_serve(const char *file, struct config *previous,
                                     struct faults *faults)
 {
     struct config *config = load_config(file, previous, faults);
-    for (size_t i = 0; config && i < config->upstreams.count; i++) {
-        const struct upstream *upstreams = config->upstreams.items, *upstream = &upstreams[i];
-        if (is_unknown_credential(upstream))
-            fault_at(faults, node_get(upstream->node, "caFile"),
-                     "CREDENTIALS_DIRECTORY is not set: systemd sets it for a service "
-                     "with LoadCredential=");
-    }
+    if (!config)
+        return NULL;
+    const struct upstream *upstreams = config->upstreams.items;
+    for (size_t i = 0; i < config->upstreams.count; i++)
+        want_credential(upstreams[i].node, upstreams[i].ca_file, faults);
+    if (config->tracing.ca_file)
+        want_credential(node_get(config->root, "tracing"), config->tracing.ca_file, faults);
     return faults_any(faults) ? config_unref(config) : config;
 }

@@ -6,29 +6,9 @@
 #include "log_sink.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "sys/journal.h"
-
-enum { FIELDS_SIZE = 2048 };
-
-static void write_line(const char *prefix, const char *line, const struct log_fields *fields)
-{
-    char values[FIELDS_SIZE];
-    size_t len = log_fields_write(fields, values, sizeof values);
-    struct iovec parts[] = {
-        {(void *)prefix, strlen(prefix)},
-        {(void *)line, strlen(line)},
-        {values, len},
-        {(void *)"\n", 1},
-    };
-    if (writev(STDERR_FILENO, parts, 4) < 0)
-        return; /* a log that cannot be written has nobody to tell */
-}
 
 static void write_journal(void *ctx, enum log_level level, const char *line,
                           const struct log_fields *fields)
@@ -36,10 +16,10 @@ static void write_journal(void *ctx, enum log_level level, const char *line,
     struct journal *journal = ctx;
     char prefix[] = "<0>";
     int rc = journal ? journal_send(journal, level, line, fields) : -ENOENT;
-    if (rc == 0 || rc == -EAGAIN) /* the stream would only hang like the socket */
+    if (rc == 0 || rc == -EAGAIN) /* the stream would be as full as the socket */
         return;
     prefix[1] = (char)('0' + (int)level);
-    write_line(prefix, line, fields);
+    log_write_stderr(prefix, line, fields);
 }
 
 static void write_plain(void *ctx, enum log_level level, const char *line,
@@ -53,7 +33,7 @@ static void write_plain(void *ctx, enum log_level level, const char *line,
         prefix = "gatherd: warning: ";
     else if (level == LOG_LEVEL_DEBUG)
         prefix = "gatherd: debug: ";
-    write_line(prefix, line, fields);
+    log_write_stderr(prefix, line, fields);
 }
 
 struct journal *log_sink_install(void)
@@ -70,5 +50,6 @@ struct journal *log_sink_install(void)
 struct journal *log_sink_remove(struct journal *journal)
 {
     log_install(NULL, NULL);
+    log_close_stderr();
     return journal_free(journal);
 }

@@ -13,13 +13,18 @@ struct collector;
 
 struct collector_times {
     usec_t idle;  /* the longest sleep while nothing comes */
-    usec_t pause; /* after waking, for more to come */
+    usec_t pause; /* after waking, for more to come, or after a record was refused */
 };
 
-struct collector_work { /* all on the thread */
-    void (*take)(void *ctx, const void *record);
-    /* The rings are empty. `last`: the thread ends after it. */
-    struct collector_times (*emptied)(void *ctx, bool last);
+/* The thread goes through the rings in passes, each over what was there when it began, a few
+ * hundred records of a ring and then of the next. All of these run on the thread. */
+struct collector_work {
+    /* False: not now. It stays, and the pass is over; not allowed once the thread is to end. */
+    bool (*take)(void *ctx, const void *record);
+    /* In the middle of a long pass: for what must not wait for its end. */
+    void (*between)(void *ctx);
+    /* A pass is over. `last`: everything was taken, and the thread ends. */
+    struct collector_times (*passed)(void *ctx, bool last);
 };
 
 /* `count` rings, each for `places` records of at most `size` bytes. 0 or -errno. */
@@ -30,11 +35,13 @@ struct collector *collector_free(struct collector *collector);
 
 struct ring *collector_ring(struct collector *collector, size_t index);
 uint64_t collector_dropped(const struct collector *collector); /* any thread */
+/* On the thread: a ring has no place left. */
+bool collector_is_full(const struct collector *collector);
 
 /* Starts the thread, once; nothing if it runs already. 0 or -errno. */
 int must_check collector_start(struct collector *collector, const char *name,
                                const struct collector_work *work, void *ctx);
-/* Any thread: the thread looks, without a pause, and calls emptied(). */
+/* Any thread: a pass begins at once. */
 void collector_wake(struct collector *collector);
 /* Nobody puts any more: the thread takes what is left and ends. False: it did not within
  * `timeout`, and nothing that it uses may be freed. */

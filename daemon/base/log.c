@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -18,33 +19,71 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 4096, FIELDS_SIZE = 2048 };
+enum { LINE_SIZE = 4096, FIELDS_SIZE = 2048, LOST_SIZE = 40 };
 
-static void write_stderr(void *ctx, enum log_level level, const char *line,
-                         const struct log_fields *fields);
+static void write_plain(void *ctx, enum log_level level, const char *line,
+                        const struct log_fields *fields);
 
-static _Atomic(log_sink_fn *) installed_sink = write_stderr;
+static _Atomic(log_sink_fn *) installed_sink = write_plain;
 static _Atomic(void *) installed_ctx;
 static _Atomic(int) highest_level = LOG_LEVEL_INFO;
+static struct outlet standard_error = OUTLET_ON(STDERR_FILENO);
+static _Atomic(uint64_t) lines_lost; /* since the last that got through */
 
-static void write_stderr(void *ctx, enum log_level level, const char *line,
-                         const struct log_fields *fields)
+/* ---- standard error ---- */
+
+void log_open_stderr(void)
+{
+    outlet_open(&standard_error, STDERR_FILENO);
+}
+
+void log_close_stderr(void)
+{
+    outlet_close(&standard_error);
+    standard_error = (struct outlet)OUTLET_ON(STDERR_FILENO);
+}
+
+struct outlet *log_stderr(void)
+{
+    return &standard_error;
+}
+
+/* The fields stay whole and the text is cut. */
+void log_write_stderr(const char *prefix, const char *line, const struct log_fields *fields)
+{
+    char bytes[OUTLET_WHOLE], tail[FIELDS_SIZE + LOST_SIZE];
+    uint64_t lost = atomic_exchange(&lines_lost, 0);
+    size_t tail_len = log_fields_write(fields, tail, FIELDS_SIZE);
+    if (lost > 0)
+        tail_len += (size_t)snprintf(tail + tail_len, LOST_SIZE, " lines_lost=%" PRIu64, lost);
+    size_t room = sizeof bytes - tail_len - 1;
+    int len = snprintf(bytes, room + 1, "%s%s", prefix, line);
+    assert(len >= 0);
+    if ((size_t)len > room) {
+        memcpy(bytes + room - 3, "...", 3);
+        len = (int)room;
+    }
+    memcpy(bytes + len, tail, tail_len);
+    bytes[(size_t)len + tail_len] = '\n';
+    ssize_t whole = len + (ssize_t)tail_len + 1;
+    if (outlet_write(&standard_error, bytes, (size_t)whole, true) != whole)
+        atomic_fetch_add(&lines_lost, lost + 1);
+}
+
+static void write_plain(void *ctx, enum log_level level, const char *line,
+                        const struct log_fields *fields)
 {
     (void)ctx;
     (void)level;
-    char bytes[LINE_SIZE + FIELDS_SIZE + 1];
-    size_t len = strnlen(line, LINE_SIZE);
-    memcpy(bytes, line, len);
-    len += log_fields_write(fields, bytes + len, FIELDS_SIZE);
-    bytes[len] = '\n';
-    if (write(STDERR_FILENO, bytes, len + 1) < 0)
-        return; /* a log that cannot be written has nobody to tell */
+    log_write_stderr("", line, fields);
 }
+
+/* ---- lines ---- */
 
 void log_install(log_sink_fn *sink, void *ctx)
 {
     atomic_store(&installed_ctx, ctx);
-    atomic_store(&installed_sink, sink ? sink : write_stderr);
+    atomic_store(&installed_sink, sink ? sink : write_plain);
 }
 
 void log_set_level(enum log_level level)

@@ -8,6 +8,7 @@
 
 #include "base/errors.h"
 #include "base/log_fields.h"
+#include "base/outlet.h"
 
 /* Values as in syslog(3), so that a sink can write the journal's <N> prefix. */
 enum log_level {
@@ -30,6 +31,16 @@ void log_line(enum log_level level, const char *format, ...) printf_like(2, 3);
 /* The same with fields for programs. Below the level in force it costs one load. */
 void log_event(enum log_level level, const struct log_fields *fields, const char *format, ...)
     printf_like(3, 4);
+
+/* For sinks: a line on standard error, with its fields as key=value behind the text. It never
+ * waits for a reader: a line that finds no room is lost, and the next that goes out says how
+ * many were, as lines_lost=N. Any thread. */
+void log_write_stderr(const char *prefix, const char *line, const struct log_fields *fields);
+/* While there is one thread: how standard error is written to is found out, and forgotten.
+ * Before the first it is polled. */
+void log_open_stderr(void);
+void log_close_stderr(void);
+struct outlet *log_stderr(void) __attribute__((returns_nonnull)); /* any thread */
 
 #define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)

@@ -89,6 +89,17 @@ void ring_drop_first(struct ring *ring)
     atomic_store_explicit(&ring->taken, taken + 1, memory_order_release);
 }
 
+size_t ring_waiting(struct ring *ring)
+{
+    ring->put_seen = atomic_load(&ring->put);
+    return ring->put_seen - atomic_load_explicit(&ring->taken, memory_order_relaxed);
+}
+
+size_t ring_places(const struct ring *ring)
+{
+    return ring->mask + 1;
+}
+
 uint64_t ring_dropped(const struct ring *ring)
 {
     return atomic_load_explicit(&ring->dropped, memory_order_relaxed);

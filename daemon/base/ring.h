@@ -26,6 +26,10 @@ bool ring_put(struct ring *ring, const void *record, size_t len);
  * bytes beyond its length are those of some record before. */
 const void *ring_first(struct ring *ring);
 void ring_drop_first(struct ring *ring);
+/* The taking thread: how many there are by now, at most ring_places(). */
+size_t ring_waiting(struct ring *ring);
+
+size_t ring_places(const struct ring *ring);
 
 /* Any thread: records dropped since the start. */
 uint64_t ring_dropped(const struct ring *ring);

@@ -185,19 +185,18 @@ static bool is_hidden_here(const char *text)
     return is_credential && (!folder || (access(folder, X_OK) != 0 && errno == EACCES));
 }
 
-static void check_ca_file(struct upstream *upstream, struct arena *arena, struct faults *faults)
+const char *config_check_ca_file(const struct node *node, const char *text, struct arena *arena,
+                                 struct faults *faults)
 {
     struct stat status;
-    const struct node *node = node_get(upstream->node, "caFile");
-    if (!upstream->ca_file_text)
-        return;
-    upstream->ca_file = file_path(node, upstream->ca_file_text, arena, faults);
-    if (!upstream->ca_file || is_hidden_here(upstream->ca_file_text))
-        return;
-    if (stat(upstream->ca_file, &status) != 0 || access(upstream->ca_file, R_OK) != 0)
-        fault_at(faults, node, "\"%.200s\" cannot be read: %s", upstream->ca_file, strerror(errno));
+    const char *path = text ? file_path(node, text, arena, faults) : NULL;
+    if (!path || is_hidden_here(text))
+        return path;
+    if (stat(path, &status) != 0 || access(path, R_OK) != 0)
+        fault_at(faults, node, "\"%.200s\" cannot be read: %s", path, strerror(errno));
     else if (!S_ISREG(status.st_mode))
-        fault_at(faults, node, "\"%.200s\" is not a file", upstream->ca_file);
+        fault_at(faults, node, "\"%.200s\" is not a file", path);
+    return path;
 }
 
 static void compile_proxy(struct upstream *upstream, struct arena *arena, struct faults *faults)
@@ -253,7 +252,8 @@ static void compile_upstreams(struct config *config, struct faults *faults)
                          "an upstream's name has at most 64 letters, digits, \"-\" and \"_\", and "
                          "begins with a letter or digit");
         compile_url(upstream, config->arena, faults);
-        check_ca_file(upstream, config->arena, faults);
+        upstream->ca_file = config_check_ca_file(node_get(upstream->node, "caFile"),
+                                                 upstream->ca_file_text, config->arena, faults);
         compile_proxy(upstream, config->arena, faults);
         compile_upstream_batch(upstream, config->arena, faults);
     }

@@ -12,6 +12,11 @@ void config_check_values(struct config *config, const struct node *root, struct 
 /* The sections accessLog and tracing; afterwards it is known whether anybody observes. */
 void config_check_observing(struct config *config, const struct node *root, struct faults *faults);
 
+/* The path of a file of certificates as an option names it, `text` (NULL: the option is not
+ * there). NULL with a fault at `node` when it cannot be read. */
+const char *config_check_ca_file(const struct node *node, const char *text, struct arena *arena,
+                                 struct faults *faults);
+
 /* Routes and batches of the endpoints; upstreams are complete by now. */
 void config_check_endpoints(struct config *config, struct faults *faults);
 

@@ -3,9 +3,13 @@
  * declared with the other checks.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "core/access_format.h"
 #include "core/config_check.h"
+#include "core/header_node.h"
+
+enum { HEADERS_MAX = 100 };
 
 /* "0", "1", "0.25", as a share of 2^32. */
 static bool read_share(const char *text, uint64_t *ret_share)
@@ -55,12 +59,40 @@ static void check_access_log(struct config *config, const struct node *section,
         access_format_compile(config->arena, log->format_text, node_get(section, "format"), faults);
 }
 
+/* The spans have a Content-Type of their own, and the reply is read as it comes. */
+static bool is_ours(const char *name)
+{
+    return strcasecmp(name, "Content-Type") == 0 || strcasecmp(name, "Accept-Encoding") == 0;
+}
+
+static void compile_headers(struct config *config, struct faults *faults)
+{
+    struct tracing_options *tracing = &config->tracing;
+    const struct node *map = tracing->headers_node;
+    if (!map)
+        return;
+    if (map->kind != NODE_MAP || map->count > HEADERS_MAX) {
+        fault_at(faults, map, "must be a map of at most %d names and strings", HEADERS_MAX);
+        return;
+    }
+    for (const struct node *node = map->first; node; node = node->next) {
+        if (is_ours(node->key))
+            fault_at_key(faults, node, "%s may not be set here", node->key);
+        else if (header_node_check(node, &tracing->headers, faults))
+            header_add(config->arena, &tracing->headers, node->key,
+                       header_node_value(config->arena, node));
+    }
+}
+
 static void check_tracing(struct config *config, const struct node *section, struct faults *faults)
 {
     struct tracing_options *tracing = &config->tracing;
     struct url url;
     tracing->on = strcmp(tracing->otlp, "off") != 0;
     check_share(section, tracing->sample_text, &tracing->sample, faults);
+    compile_headers(config, faults);
+    tracing->ca_file = config_check_ca_file(node_get(section, "caFile"), tracing->ca_file_text,
+                                            config->arena, faults);
     if (!tracing->on)
         return;
     const char *wrong = url_is_absolute(tracing->otlp)

@@ -154,6 +154,18 @@ static void print_masked_text(const struct node *node, struct buffer *out)
     option_quote(out, masked.data ? masked.data : "", masked.len);
 }
 
+static void print_names(const struct node *map, struct buffer *out)
+{
+    buffer_byte(out, '{');
+    for (const struct node *child = map->first; child; child = child->next) {
+        if (child != map->first)
+            buffer_string(out, ", ");
+        print_key(child->key, out);
+        option_quote(out, MASK_TEXT, strlen(MASK_TEXT));
+    }
+    buffer_byte(out, '}');
+}
+
 static void print_masked(const struct option *option, const void *field, struct buffer *out)
 {
     if (option->type != OPTION_NODE) {
@@ -161,7 +173,9 @@ static void print_masked(const struct option *option, const void *field, struct 
         return;
     }
     const struct node *node = *(const struct node *const *)field;
-    if (node->kind == NODE_STRING)
+    if (option->flags & OPTION_SECRET_ALL)
+        print_names(node, out);
+    else if (node->kind == NODE_STRING)
         print_masked_text(node, out);
     else
         print_tree(node, true, out);

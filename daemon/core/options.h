@@ -52,9 +52,10 @@ enum option_type {
 enum {
     OPTION_CONFIG_ONLY = 1, /* unknown in client documents */
     OPTION_REQUIRED = 2,
-    OPTION_RESTART = 4,    /* a reload reports a change instead of applying it */
-    OPTION_NUMBER_TOO = 8, /* OPTION_STRING, OPTION_ENUM: a number, as it is written, does too */
-    OPTION_SECRET = 16,    /* OPTION_STRING (a URL), OPTION_NODE: printed masked (core/mask.h) */
+    OPTION_RESTART = 4,     /* a reload reports a change instead of applying it */
+    OPTION_NUMBER_TOO = 8,  /* OPTION_STRING, OPTION_ENUM: a number, as it is written, does too */
+    OPTION_SECRET = 16,     /* OPTION_STRING (a URL), OPTION_NODE: printed masked (core/mask.h) */
+    OPTION_SECRET_ALL = 32, /* with it, OPTION_NODE, a map: every value is, whatever its name */
 };
 
 struct option {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/header_node.h"
 #include "core/options_read.h"
 #include "core/request_compile.h"
 
@@ -17,17 +18,6 @@ static bool is_taken_out(const char *name)
 }
 
 /* ---- Reading ---- */
-
-static const char *trim(struct arena *arena, const struct node *node)
-{
-    const char *begin = node->text;
-    const char *end = node->text + node->text_len;
-    while (begin < end && (*begin == ' ' || *begin == '\t'))
-        begin++;
-    while (end > begin && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    return arena_copy(arena, begin, (size_t)(end - begin));
-}
 
 /* False with a fault. */
 static bool check_expressions(struct compiler *compiler, const struct request *request,
@@ -51,20 +41,10 @@ static bool check_expressions(struct compiler *compiler, const struct request *r
 static void read_header(struct compiler *compiler, const struct request *request,
                         const struct node *node, struct header_list *list)
 {
-    struct faults *faults = compiler->faults;
-    if (!header_name_valid(node->key))
-        fault_at_key(faults, node, "this is not a field name");
-    else if (header_refused(node->key))
-        fault_at_key(faults, node, "%s may not be set here", node->key);
-    else if (header_get(list, node->key))
-        fault_at_key(faults, node, "%s is given twice", node->key);
-    else if (node->kind != NODE_STRING)
-        fault_at(faults, node, "a field's value must be a string, not %s",
-                 node_kind_text(node->kind));
-    else if (!header_value_valid(node->text, node->text_len))
-        fault_at(faults, node, "a field's value has no control characters");
-    else if (!strstr(node->text, "{$") || check_expressions(compiler, request, node))
-        header_add(compiler->arena, list, node->key, trim(compiler->arena, node));
+    if (!header_node_check(node, list, compiler->faults))
+        return;
+    if (!strstr(node->text, "{$") || check_expressions(compiler, request, node))
+        header_add(compiler->arena, list, node->key, header_node_value(compiler->arena, node));
 }
 
 /* As they are sent. */

@@ -6,7 +6,10 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "core/header.h"
 #include "core/lists.h"
+
+struct node;
 
 struct limits {
     uint64_t requests, expressions, request_body, request_header, depth, values;
@@ -52,12 +55,15 @@ struct access_log_options {
 };
 
 struct tracing_options {
-    const char *otlp, *service, *sample_text;
+    const char *otlp, *service, *sample_text, *ca_file_text;
+    const struct node *headers_node;
     uint64_t queue;
     usec_t timeout, interval;
     /* Compiled. */
     bool on;
-    uint64_t sample; /* of 2^32 requests that come without a trace */
+    struct header_list headers; /* for the collector */
+    const char *ca_file;        /* NULL: the system's */
+    uint64_t sample;            /* of 2^32 requests that come without a trace */
 };
 
 #endif

@@ -1,10 +1,13 @@
 """A collector of traces that is as strict as OTLP/HTTP with JSON: what a real one might refuse or
 silently drop is an error here."""
 
+import dataclasses
 import http.server
 import json
 import re
+import ssl
 import threading
+import time
 import urllib.parse
 
 import harness
@@ -141,12 +144,27 @@ def read_request(document):
     return spans
 
 
-class Collector:
-    """The receiver. `answers` are the statuses of the next requests, then 200."""
+@dataclasses.dataclass
+class Answer:
+    """What a request gets."""
+    status: int = 200
+    retry_after: int = 0     # seconds in which nothing may come
+    rejected: int = 0        # spans that are not taken, of those in the request
+    message: str = ""        # why
+    body: bytes = b""        # instead of all that
+    torn: bool = False       # the connection ends in the middle of it
 
-    def __init__(self, path="/v1/traces"):
+
+class Collector:
+    """The receiver. `answers` are what the next requests get, as Answers or statuses, then 200;
+    what was promised or asked for in them is held against what comes later. With a `token`
+    nothing is taken without it; `certificate` is a pair of files, for TLS."""
+
+    def __init__(self, path="/v1/traces", token=None, certificate=None):
         self.spans, self.wrong, self.answers = [], [], []
-        self.requests = 0
+        self.requests, self.unauthorized = 0, 0
+        self.not_before = 0.0
+        self.token, self.path = token, path
         self.gate = threading.Event()
         self.gate.set()
         self.lock = threading.Condition()
@@ -163,35 +181,61 @@ class Collector:
                 """Takes spans."""
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 collector.gate.wait(harness.PATIENCE)
-                status = collector.take(self, path, body)
-                self.send_response(status)
+                answer, reply = collector.take(self, body)
+                self.send_response(answer.status)
+                if answer.retry_after:
+                    self.send_header("Retry-After", str(answer.retry_after))
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(reply) + answer.torn))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(reply)
+                self.close_connection = self.close_connection or answer.torn
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}{path}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.server.server_address[1]}{path}"
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()
 
-    def take(self, handler, path, body):
-        """Checks a request; the status to reply with."""
+    def answer(self, handler):
+        """What this request gets."""
+        if self.token and handler.headers["Authorization"] != self.token:
+            self.unauthorized += 1
+            return Answer(401)
+        answer = self.answers.pop(0) if self.answers else Answer()
+        return answer if isinstance(answer, Answer) else Answer(answer)
+
+    def take(self, handler, body):
+        """Checks a request; the answer, and its body."""
         with self.lock:
             self.requests += 1
-            status = self.answers.pop(0) if self.answers else 200
+            answer = self.answer(handler)
+            reply = {}
             try:
-                assert urllib.parse.urlsplit(handler.path).path == path
+                early = self.not_before - time.monotonic()
+                assert early <= 0, f"came {early} s before it was asked for"
+                assert urllib.parse.urlsplit(handler.path).path == self.path
                 assert handler.headers["Content-Type"].split(";")[0] == "application/json"
                 spans = read_request(json.loads(body.decode("utf-8")))
-                if status == 200:
-                    self.spans += spans
+                if answer.status == 200:
+                    taken = {span["id"] for span in self.spans}
+                    assert not [span for span in spans if span["id"] in taken], "sent twice"
+                    self.spans += spans[:len(spans) - answer.rejected]
+                if answer.rejected:
+                    reply["partialSuccess"] = {"rejectedSpans": str(answer.rejected),
+                                               "errorMessage": answer.message}
             except (AssertionError, KeyError, ValueError, TypeError) as error:
                 self.wrong.append(f"{error!r} in {body[:4000]!r}")
-                status = 400
+                answer = Answer(400)
+            if answer.retry_after:
+                self.not_before = time.monotonic() + answer.retry_after
             self.lock.notify_all()
-            return status
+            return answer, answer.body or json.dumps(reply).encode()
 
     def wait(self, count):
         """Waits for so many spans, all of which were sound; they are returned."""
@@ -200,6 +244,11 @@ class Collector:
             assert not self.wrong, self.wrong
             assert len(self.spans) >= count, f"{len(self.spans)} of {count} spans"
             return list(self.spans)
+
+    def wait_requests(self, count):
+        """Waits for so many requests."""
+        with self.lock:
+            assert self.lock.wait_for(lambda: self.requests >= count, harness.PATIENCE)
 
     def stop(self):
         """Ends it; nothing may have been wrong."""

@@ -418,3 +418,8 @@ def test_a_check_knows_no_credentials(tmp_path):
     assert done.returncode == 2 and "CREDENTIALS_DIRECTORY is not set: systemd" in done.stderr
     done = harness.run("--config", path, "--check-config", env={"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert done.returncode == 2 and "cannot be read" in done.stderr
+    path.write_text('tracing: { otlp: "https://a.example/v1/traces", '
+                    'caFile: "${CREDENTIALS_DIRECTORY}/ca" }\n')
+    assert "was not looked at" in harness.run("--config", path, "--check-config").stderr
+    done = harness.run("--config", path)
+    assert done.returncode == 2 and ":1:57: CREDENTIALS_DIRECTORY is not set" in done.stderr

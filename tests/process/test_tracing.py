@@ -2,6 +2,7 @@
 
 import re
 import signal
+import threading
 import time
 
 import frames
@@ -294,13 +295,204 @@ def test_who_was_asked(gatherd, recorder, collector, sent, seen):
 def test_a_collector_that_refuses_for_a_while(gatherd, recorder, collector):
     """503 is worth another try, 400 is not; what was lost is counted in the log."""
     upstream = recorder()
-    collector.answers = [503, 429]
+    collector.answers = [503, 429, 502, 504]
     daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
     daemon.get("/two/1")
     collector.wait(3)
+    daemon.wait_log("tracing cannot send spans, which wait: the collector answered 502")
+    daemon.wait_log("tracing sends spans again")
     collector.answers = [400]
     daemon.get("/two/1")
     daemon.wait_log(r"tracing lost \d+ spans: the collector answered 400")
+    daemon.stop()
+    lost = sum(map(int, re.findall(r"tracing lost (\d+) spans", daemon.log())))
+    assert 0 < lost == 6 - len(collector.spans)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_collector_that_asks_for_time(gatherd, recorder, collector, status):
+    """It gets it, and nothing is lost."""
+    upstream = recorder()
+    collector.answers = [otlp.Answer(status, retry_after=2)]
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
+    for _ in range(20):
+        daemon.get("/two/1")
+    collector.wait(60)
+    assert "lost" not in daemon.log()
+
+
+def test_a_collector_that_asks_for_more_time_than_there_is(gatherd, recorder, collector):
+    """At a stop it is not asked again, and the reason is its own; another one is not concerned."""
+    upstream = recorder()
+    collector.answers = [otlp.Answer(503, retry_after=3600)]
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
+    daemon.get("/two/1")
+    collector.wait_requests(1)
+    begin = time.monotonic()
+    daemon.stop()
+    assert time.monotonic() - begin < 3
+    assert re.search("tracing lost 3 spans: the collector answered 503", daemon.log())
+    assert collector.requests == 1
+
+
+def test_another_collector_gets_what_waits(gatherd, recorder, collector, fill):
+    """A reload to it is enough, whatever the first one asked for."""
+    upstream, first = recorder(), otlp.Collector()
+    first.answers = [otlp.Answer(503, retry_after=3600)]
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=first.url)
+    daemon.get("/two/1")
+    first.wait_requests(1)
+    daemon.reload(fill(TRACED, IT=upstream.url, OTLP=collector.url), "configuration reloaded")
+    collector.wait(3)
+    daemon.stop()
+    first.stop()
+    assert "lost" not in daemon.log()
+
+
+def test_a_batch_is_kept_while_there_is_room(gatherd, recorder, collector):
+    """It grows, and not only the queue."""
+    upstream = recorder()
+    collector.answers = [503] * 4
+    daemon = gatherd(TRACED.replace("interval", "queue: 16, interval"), IT=upstream.url,
+                     OTLP=collector.url)
+    for number in range(4):
+        for _ in range(10):
+            daemon.get("/nowhere")
+        collector.wait_requests(number + 1)
+    collector.wait(40)
+    daemon.stop()
+    assert "lost" not in daemon.log() and collector.requests == 5
+
+
+def test_a_batch_gives_way_to_newer_spans(gatherd, recorder, collector):
+    """When the queue is full; each span is sent or counted."""
+    upstream = recorder()
+    collector.answers = [503] * 1000
+    daemon = gatherd(TRACED.replace("interval", "queue: 16, interval"), IT=upstream.url,
+                     OTLP=collector.url)
+    sent = 0
+    with daemon.connect() as connection:
+        while len(re.findall(r"lost \d+ spans: the collector answered 503", daemon.log())) < 2:
+            connection.request("GET", "/nowhere", {})
+            connection.receive()
+            sent += 1
+    collector.answers = []
+    collector.wait(512)
+    daemon.stop()
+    lost = sum(map(int, re.findall(r"tracing lost (\d+) spans", daemon.log())))
+    assert lost + len(collector.spans) == sent
+
+
+def test_spans_that_are_rejected(gatherd, recorder, collector):
+    """A 200 may say that some were not taken: they are counted, with the collector's words."""
+    upstream = recorder()
+    collector.answers = [otlp.Answer(rejected=1, message='no "quota"\n')]
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
+    daemon.get("/two/1")
+    daemon.wait_log('tracing lost 1 spans: the collector rejected them: no "quota" ')
+    daemon.get("/two/1")
+    collector.wait(5)
+    daemon.stop()
+    assert len(re.findall("lost", daemon.log())) == 1
+
+
+@pytest.mark.parametrize("body", [
+    b"", b"{", b"[]", b"x" * 100000, b'{"partialSuccess":7}', b'{"partialSuccess":{}}',
+    b'{"partialSuccess":{"rejectedSpans":"-1"}}', b'{"partialSuccess":{"rejectedSpans":"x"}}',
+    b'{"partialSuccess":{"rejectedSpans":"0","errorMessage":"only a warning"}}'])
+def test_replies_that_reject_nothing(gatherd, recorder, collector, body):
+    """Whatever else a 200 says, its spans were taken."""
+    upstream = recorder()
+    collector.answers = [otlp.Answer(body=body)]
+    daemon = gatherd(TRACED, IT=upstream.url, OTLP=collector.url)
+    daemon.get("/two/1")
+    collector.wait(3)
+    daemon.stop()
+    assert "lost" not in daemon.log()
+
+
+@pytest.mark.parametrize("number", [b"2", b'"2"', b'"18446744073709551615"'])
+def test_more_is_not_lost_than_was_sent(gatherd, recorder, collector, number):
+    """The collector's number counts up to that."""
+    upstream = recorder()
+    collector.answers = [otlp.Answer(body=b'{"partialSuccess":{"rejectedSpans":%s}}' % number)]
+    daemon = gatherd(TRACED.replace("10ms", "300ms"), IT=upstream.url, OTLP=collector.url)
+    daemon.get("/two/1")
+    lost = 2 if len(number) < 4 else 3
+    daemon.wait_log(f"tracing lost {lost} spans: the collector rejected them\n")
+
+
+def test_what_may_have_been_taken_is_not_sent_again(gatherd, recorder, collector):
+    """A 200 that breaks off is one; a 503 that does is a 503."""
+    upstream = recorder()
+    collector.answers = [otlp.Answer(torn=True), otlp.Answer(503, torn=True)]
+    daemon = gatherd(TRACED.replace("10ms", "100ms"), IT=upstream.url, OTLP=collector.url)
+    daemon.get("/two/1")
+    collector.wait(3)
+    daemon.get("/two/1")
+    collector.wait(6)
+    daemon.stop()
+    assert "lost" not in daemon.log()
+
+
+def test_a_collector_that_wants_a_token(gatherd, recorder, fill):
+    """`headers` are sent, and masked where the configuration is shown."""
+    upstream, guarded = recorder(), otlp.Collector(token="Bearer hush-1")
+    try:
+        daemon = gatherd(TRACED, IT=upstream.url, OTLP=guarded.url)
+        daemon.get("/two/1")
+        daemon.wait_log("spans: the collector answered 401")
+        text = TRACED.replace("interval",
+                              "headers: { Authorization: 'Bearer hush-1', X-Team: hush-2, X-Empty: '' }, "
+                              "interval")
+        daemon.reload(fill(text, IT=upstream.url, OTLP=guarded.url), "configuration reloaded")
+        daemon.get("/two/1")
+        guarded.wait(3)
+        shown = harness.run("--print-config", "--config", daemon.config).stdout
+        assert "hush" not in shown and '{"Authorization": "***", "X-Team": "***", ' in shown
+    finally:
+        guarded.stop()
+
+
+def test_a_collector_behind_tls(gatherd, recorder, tmp_path, fill):
+    """Its certificate must be trusted: `caFile`."""
+    authority = servers.Authority(tmp_path)
+    upstream = recorder()
+    guarded = otlp.Collector(certificate=authority.certify("IP:127.0.0.1"))
+    try:
+        daemon = gatherd(TRACED, IT=upstream.url, OTLP=guarded.url)
+        daemon.get("/two/1")
+        daemon.wait_log("tracing cannot send spans, which wait: SSL peer certificate")
+        text = TRACED.replace("interval", f"caFile: '{authority.file}', interval")
+        daemon.reload(fill(text, IT=upstream.url, OTLP=guarded.url), "configuration reloaded")
+        guarded.wait(3)
+    finally:
+        guarded.stop()
+
+
+def test_a_collector_that_hangs_is_told_of(gatherd, recorder, collector):
+    """Every second, whatever the load, and at the stop with an honest reason."""
+    upstream = recorder()
+    collector.gate.clear()
+    text = TRACED.replace("interval", "queue: 16, timeout: 60s, interval")
+    daemon = gatherd(text, IT=upstream.url, OTLP=collector.url)
+    stop = threading.Event()
+
+    def ask():
+        with daemon.connect() as connection:
+            while not stop.is_set():
+                connection.request("GET", "/nowhere", {})
+                connection.receive()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        daemon.wait_log(r"tracing lost \d+ spans: the queue was full", 3)
+    finally:
+        stop.set()
+        thread.join()
+    daemon.stop()
+    assert re.findall(r"tracing lost \d+ spans: (.*)", daemon.log())[-1] == "the daemon was stopping"
 
 
 def test_a_collector_that_hangs_holds_nobody(gatherd, recorder, collector):
@@ -320,13 +512,27 @@ def test_a_collector_that_hangs_holds_nobody(gatherd, recorder, collector):
     assert lost == 40 * 3
 
 
+def test_what_is_left_when_it_is_turned_off(gatherd, recorder, collector, fill):
+    """Spans that wait are sent, and those of requests that end later are counted."""
+    upstream = recorder()
+    daemon = gatherd(TRACED.replace("10ms", "60s"), IT=upstream.url, OTLP=collector.url)
+    for _ in range(10):
+        daemon.get("/two/1")
+    daemon.reload(fill(PLAIN, IT=upstream.url), "configuration reloaded")
+    collector.wait(30)
+    daemon.stop()
+    assert "lost" not in daemon.log()
+
+
 def test_nobody_listens(gatherd, recorder):
-    """Spans are lost and counted, with the reason."""
+    """Spans wait, and are lost with the reason when the daemon ends."""
     upstream = recorder()
     dead = f"http://127.0.0.1:{harness.closed_port()}/v1/traces"
     daemon = gatherd(TRACED, IT=upstream.url, OTLP=dead)
     daemon.get("/two/1")
-    daemon.wait_log(r"tracing lost \d+ spans: Couldn't connect")
+    daemon.wait_log("tracing cannot send spans, which wait: Couldn't connect")
+    daemon.stop()
+    assert re.findall(r"tracing lost (\d+) spans: Couldn't connect", daemon.log()) == ["3"]
 
 
 def test_reload_turns_it_on_and_off(gatherd, recorder, collector, fill):
@@ -388,6 +594,15 @@ def test_a_stream_that_is_sent_again_has_two_spans(gatherd, collector):
     ("tracing: { sample: 1.1 }", "must be a number from 0 to 1"),
     ("tracing: { sample: half }", "must be a number from 0 to 1"),
     ("tracing: { queue: 1 }", "16 to 65536"),
+    ("tracing: { headers: [ a ] }", "must be a map of at most 100 names and strings"),
+    ("tracing: { headers: { " + ", ".join(f"x{i}: a" for i in range(101)) + " } }", "at most 100"),
+    ("tracing: { headers: { 'a b': x } }", "this is not a field name"),
+    ("tracing: { headers: { Host: x } }", "Host may not be set here"),
+    ("tracing: { headers: { content-type: x } }", "content-type may not be set here"),
+    ("tracing: { headers: { a: x, A: y } }", "A is given twice"),
+    ("tracing: { headers: { a: [] } }", "must be a string"),
+    ("tracing: { headers: { a: \"x\\ny\" } }", "no control characters"),
+    ("tracing: { caFile: /no/such.pem }", "cannot be read: No such file"),
     ("propagate: { requestId: 'a b' }", "must be a header field's name"),
     ("propagate: { requestId: Host }", "must not be"),
 ])
@@ -396,3 +611,10 @@ def test_wrong_options_are_named(tmp_path, line, words):
     (tmp_path / "x.yaml").write_text(line)
     done = harness.run("--check-config", "--config", tmp_path / "x.yaml")
     assert done.returncode == 2 and words in done.stderr and "x.yaml:1:" in done.stderr
+
+
+def test_a_hundred_headers_are_accepted(tmp_path):
+    """The limit is that many."""
+    fields = ", ".join(f"x{i}: a" for i in range(100))
+    (tmp_path / "x.yaml").write_text(f"tracing: {{ headers: {{ {fields} }} }}")
+    assert harness.run("--check-config", "--config", tmp_path / "x.yaml").returncode == 0

@@ -49,6 +49,7 @@ NOT_PROVOKED = {
 
 # What the sources say and the page need not, with the reason.
 NOT_ON_THE_PAGE = {
+    "tracing lost ... spans: ...": "its reasons have a row each",
     "there is no memory for this page": "there is nothing to look up",
     "there is no memory for the request's body": "the same",
     "there is no memory left for the merged reply": "the same",

@@ -3,6 +3,9 @@
 Every function gets a Maker, and returns what was said as one text.
 """
 
+import contextlib
+import fcntl
+import itertools
 import json
 import os
 import resource
@@ -11,6 +14,7 @@ import socket
 import subprocess
 
 import harness
+import otlp
 import servers
 from connect_proxy import ConnectProxy
 from passed import Passing
@@ -136,6 +140,106 @@ def starting(make):
         capture_output=True, text=True, timeout=15, check=False).stderr
 
 
+def access_logs(make):
+    """Places that take no lines, or no more of them."""
+    fifo = make.directory / "fifo"
+    os.mkfifo(fifo)
+    text = f"accessLog: {{ to: {fifo}, format: '%{{status}} {'x' * 4000}' }}\n"
+    said = make.run('listen: "127.0.0.1:0"\n' + text)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    make.enter(os.fdopen(reader, "rb"))
+    daemon = make.demo(text)
+    for _ in range(400):
+        daemon.get("/nothing")
+    daemon.wait_log("its reader has stopped")
+    full = make.demo("accessLog: { to: /dev/full }\n")
+    full.get("/nothing")
+    full.wait_log("No space left")
+    daemon.reload(daemon.config.read_text().replace(str(fifo), "/no/such/place"), "reloaded")
+    return said + daemon.log() + full.log() + lines_lost(make) + turned_off(make)
+
+
+def lines_lost(make):
+    """A standard error that nobody reads for a while."""
+    reader, writer = os.pipe()
+    make.enter(os.fdopen(reader, "rb"))
+    make.enter(os.fdopen(writer, "wb"))
+    for end in (reader, writer):
+        os.set_blocking(end, False)
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    config = make.directory / "x.yaml"
+    config.write_text(f"listen: 'unix:{make.directory}/http'\n")
+    process = subprocess.Popen([harness.BINARY, "--config", str(config)], stderr=writer,
+                               stdin=subprocess.DEVNULL)
+    said, full = [], itertools.cycle((True, False))
+
+    def heard():
+        """In turn, a reload finds the pipe full, and the next one finds it empty."""
+        with contextlib.suppress(BlockingIOError):
+            if next(full):
+                while True:
+                    os.write(writer, b"x")
+            said.append(os.read(reader, 1 << 16).decode())
+        process.send_signal(signal.SIGHUP)
+        return "lines_lost" in "".join(said)
+    try:
+        harness.wait_until((make.directory / "http").exists, "the socket")
+        harness.wait_until(heard, "what was lost")
+        return "".join(said)
+    finally:
+        process.terminate()
+        process.wait(harness.PATIENCE)
+
+
+def turned_off(make):
+    """An access log, while a request is on its way."""
+    daemon = make.demo("accessLog: { to: /dev/null }\n")
+    with daemon.connect() as connection:
+        connection.request("POST", "/batch", {}, harness.compact(
+            {"requests": [{"id": "x", "upstream": "demo", "url": "/hang"}]}))
+        harness.wait_until(lambda: make.upstream.stats()["paths"].get("/hang"), "the call")
+        daemon.reload(daemon.config.read_text().replace("/dev/null", "'off'"), "reloaded")
+    daemon.wait_log("it was turned off")
+    return daemon.log()
+
+
+@contextlib.contextmanager
+def collector(*answers):
+    """One of traces, with its first answers."""
+    made = otlp.Collector()
+    made.answers = list(answers)
+    yield made
+    made.stop()
+
+
+def tracing(make):
+    """Collectors that take nothing, or not all."""
+    text = "tracing: { otlp: '%s', interval: 10ms, queue: 16, timeout: 60s }\n"
+    refusing = make.enter(collector(400, otlp.Answer(rejected=1, message="no quota")))
+    daemon = make.demo(text % refusing.url)
+    daemon.get("/nothing")
+    daemon.wait_log("answered 400")
+    daemon.get("/nothing")
+    daemon.wait_log("no quota")
+    with daemon.connect() as connection:
+        connection.request("POST", "/batch", {}, harness.compact(
+            {"requests": [{"id": "x", "upstream": "demo", "url": "/hang"}]}))
+        harness.wait_until(lambda: make.upstream.stats()["paths"].get("/hang"), "the call")
+        daemon.reload(daemon.config.read_text().replace(refusing.url, "off"), "reloaded")
+    daemon.wait_log("spans: it was turned off")
+    absent = make.demo(text % f"http://127.0.0.1:{harness.closed_port()}/v1/traces")
+    absent.get("/nothing")
+    absent.wait_log("cannot send spans")
+    hanging = make.enter(collector())
+    hanging.gate.clear()
+    stuck = make.demo(text % hanging.url)
+    for _ in range(100):
+        stuck.get("/nothing")
+    stuck.wait_log("queue was full")
+    stuck.stop()
+    return daemon.log() + absent.log() + stuck.log()
+
+
 def reloading(make):
     """Reloads that are refused, wait for a restart, or name a file that cannot be opened."""
     daemon = make.demo()
@@ -177,16 +281,6 @@ def stopping(make):
         said = text_of(late.receive())
     daemon.wait()
     return said + "\n" + daemon.log()
-
-
-def losing(make):
-    """A disk that is full, a collector that is not there."""
-    dead = f"http://127.0.0.1:{harness.closed_port()}/v1/traces"
-    daemon = make.demo(f"accessLog: {{ to: /dev/full }}\ntracing: {{ otlp: '{dead}' }}\n")
-    daemon.get("/nothing")
-    daemon.wait_log("the access log lost")
-    daemon.wait_log("tracing lost")
-    return daemon.log()
 
 
 # What clients are refused for.
@@ -392,6 +486,6 @@ def forbidden(make):
         make.upstream_at(make.upstream.url, f', proxy: "http://{proxy}"') for proxy in proxies)
 
 
-ALL = [faults, binding, passing, starting, reloading, descriptors, stopping, losing, refusals,
-       documents, malformed, names, connections, certificates, replies, time_outs, limits, merging,
-       forbidden]
+ALL = [faults, binding, passing, starting, access_logs, tracing, reloading, descriptors, stopping,
+       refusals, documents, malformed, names, connections, certificates, replies, time_outs,
+       limits, merging, forbidden]

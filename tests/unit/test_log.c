@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -195,6 +196,51 @@ static void without_a_sink_whole_lines_go_to_stderr(void **state)
     assert_int_equal(after, EOF);
 }
 
+static void leave_lost_lines(int reader)
+{
+    static char page[65536];
+    while (read(reader, page, sizeof page) == (ssize_t)sizeof page)
+        continue;
+}
+
+/* Nobody reads: the line is lost, and the next that goes out says so, whole. */
+static void a_reader_that_stops_costs_lines(void **state)
+{
+    (void)state;
+    struct log_fields fields = {.count = 0};
+    char got[8192], large[8192];
+    int ends[2], filled = 0;
+    memset(large, 'x', sizeof large);
+    large[sizeof large - 1] = '\0';
+    log_add_number(&fields, "STATUS", 502);
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    while (write(ends[1], large, 4096) > 0)
+        filled++;
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+    int saved = dup(STDERR_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    log_install(NULL, NULL);
+    log_info("lost");
+    log_info("lost, too");
+    leave_lost_lines(ends[0]);
+    log_event(LOG_LEVEL_INFO, &fields, "seen");
+    log_info("later");
+    ssize_t len = read(ends[0], got, sizeof got - 1);
+    log_write_stderr("prefix: ", large, &fields);
+    ssize_t cut = read(ends[0], large, sizeof large - 1);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
+    assert_true(filled > 0 && len > 0);
+    got[len] = '\0';
+    assert_string_equal(got, "seen status=502 lines_lost=2\nlater\n");
+    assert_int_equal(cut, 4096);
+    large[cut] = '\0';
+    assert_int_equal(strncmp(large, "prefix: xxx", 11), 0);
+    assert_string_equal(large + cut - 16, "x... status=502\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +252,7 @@ int main(void)
         cmocka_unit_test_setup(field_values_are_quoted_where_needed, install),
         cmocka_unit_test_setup(fields_that_do_not_fit_are_left_out, install),
         cmocka_unit_test_setup(without_a_sink_whole_lines_go_to_stderr, install),
+        cmocka_unit_test_setup(a_reader_that_stops_costs_lines, install),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,31 +67,37 @@ static void a_bell_wakes_who_sleeps(void **state)
 struct taker {
     uint64_t next[WRITERS]; /* that each writer's record must be */
     bool last;
-    sem_t *emptied;
+    sem_t *passed;
 };
 
 struct record {
     uint64_t writer, number;
 };
 
-static void take(void *ctx, const void *data)
+static bool take(void *ctx, const void *data)
 {
     struct taker *taker = ctx;
     const struct record *record = data;
     assert_int_equal(record->number, taker->next[record->writer]);
     taker->next[record->writer]++;
+    return true;
 }
 
-static struct collector_times emptied(void *ctx, bool last)
+static void between(void *ctx)
+{
+    (void)ctx;
+}
+
+static struct collector_times passed(void *ctx, bool last)
 {
     struct taker *taker = ctx;
     taker->last = last;
-    if (taker->emptied)
-        sem_post(taker->emptied);
+    if (taker->passed)
+        sem_post(taker->passed);
     return (struct collector_times){.idle = USEC_NEVER, .pause = 0};
 }
 
-static const struct collector_work work = {.take = take, .emptied = emptied};
+static const struct collector_work work = {.take = take, .between = between, .passed = passed};
 
 struct writer {
     struct ring *ring;
@@ -140,7 +146,7 @@ static void a_record_wakes_the_thread(void **state)
     (void)state;
     sem_t rounds;
     struct collector *collector;
-    struct taker taker = {.emptied = &rounds};
+    struct taker taker = {.passed = &rounds};
     sem_init(&rounds, 0, 0);
     assert_int_equal(collector_new(1, 16, sizeof(struct record), &collector), 0);
     assert_int_equal(collector_start(collector, "taker", &work, &taker), 0);
@@ -157,6 +163,109 @@ static void a_record_wakes_the_thread(void **state)
     assert_int_equal(collector_dropped(collector), 0);
     collector_free(collector);
     sem_destroy(&rounds);
+}
+
+/* ---- passes ---- */
+
+enum { MANY = 1000 };
+
+struct watcher {
+    struct collector *collector;
+    uint64_t taken, refuse; /* refuse: so many times */
+    uint64_t betweens, passes;
+    uint64_t first_of_second; /* how many were taken before the second ring's first */
+    _Atomic(bool) refill;
+    sem_t passed;
+};
+
+static bool watch_record(void *ctx, const void *data)
+{
+    struct watcher *watcher = ctx;
+    const struct record *record = data;
+    if (watcher->refuse > 0) {
+        watcher->refuse--;
+        return false;
+    }
+    if (record->writer == 1 && watcher->first_of_second == 0)
+        watcher->first_of_second = watcher->taken;
+    watcher->taken++;
+    if (atomic_load(&watcher->refill))
+        ring_put(collector_ring(watcher->collector, 0), record, sizeof *record);
+    return true;
+}
+
+static void watch_between(void *ctx)
+{
+    ((struct watcher *)ctx)->betweens++;
+}
+
+static struct collector_times watch_pass(void *ctx, bool last)
+{
+    struct watcher *watcher = ctx;
+    (void)last;
+    watcher->passes++;
+    sem_post(&watcher->passed);
+    return (struct collector_times){.idle = USEC_NEVER, .pause = 0};
+}
+
+static const struct collector_work watching = {
+    .take = watch_record, .between = watch_between, .passed = watch_pass};
+
+static void start_watching(struct watcher *watcher, const size_t counts[2])
+{
+    sem_init(&watcher->passed, 0, 0);
+    assert_int_equal(collector_new(2, 1024, sizeof(struct record), &watcher->collector), 0);
+    for (uint64_t writer = 0; writer < 2; writer++)
+        for (uint64_t i = 0; i < counts[writer]; i++) {
+            struct record record = {writer, i};
+            assert_true(
+                ring_put(collector_ring(watcher->collector, writer), &record, sizeof record));
+        }
+    assert_int_equal(collector_start(watcher->collector, "watcher", &watching, watcher), 0);
+}
+
+static void stop_watching(struct watcher *watcher)
+{
+    assert_true(collector_stop(watcher->collector, LONG_ENOUGH));
+    collector_free(watcher->collector);
+    sem_destroy(&watcher->passed);
+}
+
+/* A record comes for each that is taken, and still there are ends of passes. */
+static void passes_end_whatever_the_load(void **state)
+{
+    (void)state;
+    struct watcher watcher = {.refill = true};
+    start_watching(&watcher, (size_t[]){MANY, 0});
+    for (int i = 0; i < 5; i++)
+        sem_wait(&watcher.passed);
+    atomic_store(&watcher.refill, false);
+    stop_watching(&watcher);
+    assert_true(watcher.taken >= 5 * MANY);
+    assert_true(watcher.betweens >= 5 * (MANY / 256));
+}
+
+static void no_ring_waits_for_another(void **state)
+{
+    (void)state;
+    struct watcher watcher = {.taken = 0};
+    start_watching(&watcher, (size_t[]){MANY, 1});
+    sem_wait(&watcher.passed);
+    stop_watching(&watcher);
+    assert_int_equal(watcher.taken, MANY + 1);
+    assert_in_range(watcher.first_of_second, 1, 256);
+}
+
+static void what_is_refused_stays(void **state)
+{
+    (void)state;
+    struct watcher watcher = {.refuse = 3};
+    start_watching(&watcher, (size_t[]){10, 10});
+    for (int i = 0; i < 4; i++)
+        sem_wait(&watcher.passed);
+    assert_int_equal(watcher.taken, 20);
+    assert_int_equal(watcher.passes, 4);
+    stop_watching(&watcher);
 }
 
 static void one_never_started_ends_at_once(void **state)
@@ -178,6 +287,9 @@ int main(void)
         cmocka_unit_test(a_bell_wakes_who_sleeps),
         cmocka_unit_test(everything_arrives_in_order),
         cmocka_unit_test(a_record_wakes_the_thread),
+        cmocka_unit_test(passes_end_whatever_the_load),
+        cmocka_unit_test(no_ring_waits_for_another),
+        cmocka_unit_test(what_is_refused_stays),
         cmocka_unit_test(one_never_started_ends_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
