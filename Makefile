@@ -1,5 +1,6 @@
 # gatherd: see README.md. Targets: deps all demo test lint check-asan check-tsan
-# check-systemd check-metrics fuzz bench format docs install uninstall dist deb rpm clean
+# check-systemd check-metrics fuzz bench format docs install uninstall dist deb rpm clean;
+# packaging/package.mk has the checks of packages, and check-service for all of them
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
@@ -79,9 +80,10 @@ clean:
 
 # --- What this machine needs, from Debian packages -------------------------------
 
-.PHONY: deps deps-build deps-demo deps-test deps-bench deps-package deps-systemd
+DEPS_GROUPS := build demo test bench package container systemd release
+.PHONY: deps $(DEPS_GROUPS:%=deps-%)
 deps: deps-test deps-bench
-deps-build deps-demo deps-test deps-bench deps-package deps-systemd: deps-%:
+$(DEPS_GROUPS:%=deps-%): deps-%:
 	@packaging/deps.sh $*
 
 # --- Run ---------------------------------------------------------------------
@@ -117,12 +119,12 @@ check-process: $(BUILD)/gatherd $(BUILD)/reference/shape_cli
 
 # Under a real systemd, in a Debian tree that boots in namespaces: needs root, so it is
 # not part of `make test`. TREE= is a pristine Debian tree to copy (without it debootstrap
-# makes one, of SUITE=); DEB= is a package to install.
+# makes one, of SUITE=) while there is no copy yet; DEB= is a package to install.
 SUITE ?= bookworm
 SYSTEMD_TREE := $(BUILD)/systemd/$(SUITE)
 check-systemd: deps-systemd
 	@$(MAKE) -s all
-	@test -d $(SYSTEMD_TREE) || SUITE=$(SUITE) tests/systemd/tree.sh $(SYSTEMD_TREE) $(TREE)
+	@SUITE=$(SUITE) tests/systemd/tree.sh $(SYSTEMD_TREE) $(BUILD)/gatherd $(TREE)
 	@BUILD=$(abspath $(BUILD)) $(PYTHON) -B tests/systemd/check.py --tree $(SYSTEMD_TREE) $(if $(DEB),--deb $(DEB)) \
 		$(if $(ONLY),--only "$(ONLY)") $(if $(REQUESTS),--requests $(REQUESTS))
 

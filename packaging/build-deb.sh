@@ -17,6 +17,8 @@ into=$(cd "$into" && pwd)
 cp "$tarball" "$into/gatherd_$upstream.orig.tar.gz"
 tar -x -C "$into" -f "$tarball"
 cp -r "$packaging/debian" "$into/gatherd-$upstream/debian"
+# Whatever the umask was where these files come from.
+chmod -R u+rw,go+r,go-w,a+X "$into/gatherd-$upstream"
 cd "$into/gatherd-$upstream"
 # The makefile that called hands its own variables down; the package has its own.
 env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BUILD -u VERSION \

@@ -42,6 +42,7 @@ check_hardening() {
 }
 
 make_tree() {
+    local name
     if [[ -n $bare ]]; then
         cp -a "$bare" "$tree"
     else
@@ -53,10 +54,12 @@ make_tree() {
     dpkg-deb -f "$deb" Depends | sed 's/([^)]*)//g; s/,/ /g' >"$work/depends"
     read -ra depends <"$work/depends"
     inside apt-get install -y -q --no-install-recommends "${depends[@]}" >"$work/log"
-    # Every system with systemd has it; the packaging does not bring it along.
-    mkdir -p "$tree/etc/systemd/system/multi-user.target.wants"
-    # Otherwise written for the first time when the package comes.
-    mkdir -p "$tree/var/lib/systemd/deb-systemd-helper-enabled/multi-user.target.wants"
+    # Every system with systemd has these and something in them; the packaging does not bring them
+    # along, and purging removes what is empty.
+    for name in etc/systemd/system var/lib/systemd/deb-systemd-helper-enabled; do
+        mkdir -p "$tree/$name/multi-user.target.wants"
+        ln -s /dev/null "$tree/$name/multi-user.target.wants/other.service"
+    done
 }
 
 # In a network of its own: the port may be taken here.
@@ -100,6 +103,10 @@ check_deb() {
         /usr/share/doc/gatherd/examples/demo.yaml; do
         inside dpkg -S "$name" >/dev/null || fail "$name is not in the package"
     done
+    # What the configuration and the examples name is there.
+    for name in $(cd "$tree" && zgrep -ohE '\b[a-z-]+\.md\b' etc/gatherd/gatherd.yaml usr/share/doc/gatherd/examples/*); do
+        inside dpkg -L gatherd | grep -qE "^/usr/share/doc/gatherd/$name(\.gz)?$" || fail "$name is not installed"
+    done
     inside dpkg -S gatherd.service >/dev/null || fail "no unit"
     [[ -L $tree/etc/systemd/system/multi-user.target.wants/gatherd.service ]] || fail "not enabled"
     [[ ! -e $tree/etc/systemd/system/sockets.target.wants/gatherd.socket ]] || fail "socket enabled"
@@ -118,6 +125,25 @@ check_deb() {
     echo "deb: keeps a changed configuration on removal, leaves nothing on purge"
 }
 
+# With the macros of distributions that have them and without: each unit is settled and stopped, the
+# sockets before the service, and the service alone is restarted.
+check_scriptlets() {
+    local macros=(--define 'systemd_post() POST %*' --define 'systemd_preun() PREUN %*'
+        --define 'systemd_postun() POSTUN %*' --define 'systemd_postun_with_restart() RESTART %*')
+    local units="gatherd.socket gatherd-local.socket gatherd.service" parsed line
+    local sockets=${units% *} spec
+    spec=$(dirname "$0")/gatherd.spec
+    parsed=$(rpmspec -P "${macros[@]}" "$spec")
+    for line in "POST $units" "PREUN $units" "POSTUN $sockets" "RESTART gatherd.service"; do
+        grep -qxF "$line" <<<"$parsed" || fail "the spec has no scriptlet $line"
+    done
+    parsed=$(rpm -qp --scripts "$rpm" 2>/dev/null)
+    for line in "preset $units" "disable --now $units" "try-restart gatherd.service"; do
+        grep -qF "$line" <<<"$parsed" || fail "the .rpm has no scriptlet $line"
+    done
+    echo "rpm: scriptlets settle and stop all units, with macros and without"
+}
+
 check_rpm() {
     local root=$work/rpm-root
     mkdir -p "$root"
@@ -133,6 +159,7 @@ check_rpm() {
     rpm --root "$root" --nodeps --noscripts -e gatherd 2>/dev/null || fail "rpm -e"
     [[ -z $(find "$root" -name '*gatherd*') ]] || fail "rpm -e leaves something"
     echo "rpm: installs, verifies, leaves nothing"
+    check_scriptlets
 }
 
 [[ -e $deb && -e $rpm ]] || fail "make deb and make rpm come first"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that a make target needs, and only what is missing.
-# Usage: deps.sh build|demo|test|bench|package|systemd ...
+# Usage: deps.sh build|demo|test|bench|package|container|systemd|release ...
 set -eu
 
 # What the releases of Debian call differently; 12 unless it is known to be another.
@@ -12,9 +12,11 @@ fi
 build="gcc libc6-dev make pkg-config libmicrohttpd-dev libcurl4-openssl-dev zlib1g-dev libjansson-dev libyaml-dev libxxhash-dev libsystemd-dev"
 demo="python3 curl jq ca-certificates"
 tests="libcmocka-dev python3-pytest python3-yaml python3-jsonschema openssl $clang shellcheck binutils man-db nginx-light haproxy caddy nghttp2-server chromium-headless-shell"
-package="build-essential debhelper libcmocka-dev openssl python3 $systemd lintian fakeroot rpm git iproute2 zsh"
+package="build-essential debhelper libcmocka-dev openssl python3 $systemd lintian fakeroot rpm elfutils git iproute2 zsh"
+container="buildah python3 iproute2"
 bench="nginx-light libnginx-mod-http-lua lua-cjson python3-requests python3-aiohttp openssl"
 machine="debootstrap curl iproute2 python3"
+release="debootstrap git iproute2"
 # Node may have come from elsewhere; Debian's packages would then stand in its way.
 command -v node >/dev/null 2>&1 || bench="$bench nodejs"
 command -v npm >/dev/null 2>&1 || bench="$bench npm"
@@ -27,8 +29,10 @@ for group in "$@"; do
     test) wanted="$wanted $build $demo $tests" ;;
     package) wanted="$wanted $build $package" ;;
     bench) wanted="$wanted $build $demo $bench" ;;
+    container) wanted="$wanted $container" ;;
     systemd) wanted="$wanted $build $machine" ;;
-    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench, package, systemd)" >&2; exit 2 ;;
+    release) wanted="$wanted $release" ;;
+    *) echo "deps.sh: unknown group '$group' (build, demo, test, bench, package, container, systemd, release)" >&2; exit 2 ;;
     esac
 done
 

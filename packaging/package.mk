@@ -52,7 +52,8 @@ uninstall:
 # --- Packages --------------------------------------------------------------------
 
 ENGINE ?= podman
-.PHONY: dist deb rpm container check-packages check-reproducible
+.PHONY: dist deb rpm container check-packages check-container check-autopkgtest \
+	check-reproducible check-release check-debian13 check-service
 DIST := $(BUILD)/gatherd-$(VERSION).tar.gz
 
 # What git tracks, as it is in the work tree; nothing of this machine or hour gets in.
@@ -71,9 +72,34 @@ container: dist
 	$(QUIET)tar -x -C $(BUILD)/container --strip-components=1 -f $(DIST)
 	$(QUIET)$(ENGINE) build -f packaging/Containerfile -t gatherd:$(VERSION) $(BUILD)/container
 
-# Each prints what it looks at; check-packages needs root, for a tree to install into.
-check-reproducible:
+# Each prints what it looks at, and installs what it needs. All but check-reproducible need root;
+# TREE= is a bare Debian (debootstrap --variant=minbase) to use a copy of, or they fetch one.
+check-reproducible: deps-package
 	$(QUIET)packaging/check-reproducible.sh
 
-check-packages: deb rpm
-	$(QUIET)packaging/check.sh $(BUILD)
+check-packages:
+	@packaging/deps.sh package systemd
+	@$(MAKE) -s deb rpm
+	$(QUIET)packaging/check.sh $(BUILD) $(TREE)
+
+check-autopkgtest:
+	@packaging/deps.sh package systemd
+	@$(MAKE) -s deb
+	$(QUIET)packaging/check-autopkgtest.sh $(BUILD) $(TREE)
+
+check-container: deps-container
+	@$(MAKE) -s dist
+	$(QUIET)packaging/check-container.sh $(DIST) $(TREE)
+
+# The README's two commands on a bare Debian of SUITE=.
+check-release: deps-release
+	@mkdir -p $(BUILD)
+	$(QUIET)packaging/check-release.sh $(BUILD) $(SUITE) $(TREE)
+
+check-debian13: SUITE := trixie
+check-debian13: check-release
+
+# What operators rely on, in order, and one summary. TREE= and SUITE= as for the single checks.
+check-service:
+	@mkdir -p $(BUILD)
+	$(QUIET)MAKE="$(MAKE)" packaging/check-service.sh $(BUILD)

@@ -217,6 +217,26 @@ def check_scripts():
         find("scripts", run.stdout.strip())
 
 
+def check_dependencies():
+    """The lists of what the build needs agree: Makefile, deps.sh and the two packages."""
+    def listed(path, pattern):
+        return set(re.search(pattern, (ROOT / path).read_text(), re.M | re.S)[1].split())
+
+    wanted = listed("Makefile", r"^PACKAGES := (.*?)$")
+    rpm = set(re.findall(r"pkgconfig\(([^)]+)\)", (ROOT / "packaging/gatherd.spec").read_text()))
+    for name in sorted(wanted ^ (rpm - {"cmocka"})):
+        find("packaging/gatherd.spec", f"does not agree with the Makefile's PACKAGES on {name}")
+    ours = {name for name in listed("packaging/deps.sh", r'^build="(.*?)"')
+            if name.endswith("-dev") and name != "libc6-dev"}
+    control = (ROOT / "packaging/debian/control").read_text().split("\n\n")[0]
+    debian = {name for name in re.findall(r"\b([a-z][a-z0-9.+-]+-dev)\b(?! <)", control)
+              if name != "systemd-dev"}  # that is where units go
+    for name in sorted(ours ^ debian):
+        find("packaging/debian/control", f"does not agree with packaging/deps.sh on {name}")
+    if len(ours) != len(wanted):
+        find("packaging/deps.sh", "the build group has not one package for each of the Makefile's PACKAGES")
+
+
 def main():
     build = ROOT / (sys.argv[1] if len(sys.argv) > 1 else "build")
     check_includes()
@@ -228,6 +248,7 @@ def main():
     check_generated(build)
     check_manuals()
     check_scripts()
+    check_dependencies()
     for line in findings:
         print(f"lint: {line}")
     print(f"lint: {len(findings)} finding(s) in {len(sources())} files")

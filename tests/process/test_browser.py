@@ -2,8 +2,11 @@
 
 import http.server
 import json
+import os
+import pathlib
 import queue
 import shutil
+import signal
 import subprocess
 import threading
 
@@ -124,14 +127,40 @@ def browse(tmp_path):
         assert binary, "chromium-headless-shell is missing: run make deps-test"
         options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                    f"--user-data-dir={tmp_path}/profile", "--remote-debugging-port=0"]
+        # The name may be a script's, which leaves the browser behind when it is ended; and the
+        # browser has processes of its own.
         started.append(subprocess.Popen(
             [binary, "--headless", *options, url], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
 
     yield start
     for process in started:
-        process.terminate()
-        process.wait(harness.PATIENCE)
+        end_session(process)
+
+
+def members(session):
+    """The processes of a session that still run."""
+    found = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, number = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+        if int(number) == session and state not in "ZX":
+            found.append(int(folder.name))
+    return found
+
+
+def end_session(process):
+    """Ends what a test started, with everything that it started in turn."""
+    os.killpg(process.pid, signal.SIGTERM)  # the leader is not waited for yet, so it is still there
+    process.wait(harness.PATIENCE)
+    for left in members(process.pid):
+        try:
+            os.kill(left, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    harness.wait_until(lambda: not members(process.pid), "the browser's processes to end")
 
 
 def open_page(gatherd, gated, site, browse, how):

@@ -1,6 +1,7 @@
 """Shapes and merges against a second implementation: random documents, equal bytes."""
 
 import json
+import os
 import pathlib
 import random
 import subprocess
@@ -16,7 +17,16 @@ import shaping  # noqa: E402
 
 pytestmark = pytest.mark.once
 
-PROGRAM = pathlib.Path(harness.BINARY).parent / "reference" / "shape_cli"
+
+def build():
+    """Where things are built: beside the program under test, unless that is an installed one."""
+    if "BUILD" in os.environ:
+        return harness.ROOT / os.environ["BUILD"]
+    beside = pathlib.Path(harness.BINARY).resolve().parent
+    return beside if beside.is_relative_to(harness.ROOT) else harness.ROOT / "build"
+
+
+PROGRAM = build() / "reference" / "shape_cli"
 MERGES = {"deep": 6, "patch": 7, "coalesce": 8}
 CONFLICTS = ["last", "first", "error"]
 NAMES = ["a", "b", "c", "d.e", "*", "\\", "", "\u00e9", "\U0001f600", "0"]

@@ -19,6 +19,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import checks  # noqa: E402
+import package  # noqa: E402
 from machine import Machine  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -174,7 +175,7 @@ def table(rows):
 def run_checks(service, only):
     """All checks in order; a failure ends that check and not the others."""
     rows = []
-    before, after = (checks.AS_INSTALLED, checks.OF_PACKAGES) if service.deb else ([], [])
+    before, after = (package.AS_INSTALLED, package.AFTERWARDS) if service.deb else ([], [])
     newer = checks.SINCE_253 if service.machine.version() >= 253 else []
     for function in before + [checks.starts] + newer + checks.ALL + after:
         title = function.__doc__.strip().split("\n")[0].rstrip(".")

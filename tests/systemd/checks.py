@@ -12,7 +12,6 @@ from machine import wait_until
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG_EVENTS = ROOT / "daemon/events.h"
 EXPOSURE_MAX = 1.2
-CONFIG = "etc/gatherd/gatherd.yaml"
 DYNAMIC_UIDS = range(61184, 65520)
 PTRACE_SEIZE, PTRACE_INTERRUPT, WAIT_THREAD = 0x4206, 0x4207, 0x40000000
 
@@ -20,21 +19,6 @@ PTRACE_SEIZE, PTRACE_INTERRUPT, WAIT_THREAD = 0x4206, 0x4207, 0x40000000
 def event(name):
     """The message id of a lifecycle event."""
     return re.search(rf'EVENT_{name}\s+"(\w+)"', CONFIG_EVENTS.read_text())[1]
-
-
-def as_installed(service):
-    """The package brings a running, enabled service."""
-    machine = service.machine
-    states = [machine.run("systemctl", verb, "gatherd.service").stdout.strip()
-              for verb in ("is-active", "is-enabled")]
-    shown = machine.run("systemctl", "status", "--no-pager", "gatherd.service").stdout
-    assert states == ["active", "enabled"] and "Active: active (running)" in shown, shown
-    own, _ = service.fetch("/batch")  # no url is asked for: an answer of its own
-    ready, word = service.fetch("/-/ready", ("--url", "http://127.0.0.1:8081"))
-    metrics, page = service.fetch("/metrics", ("--url", "http://127.0.0.1:8081"))
-    assert (own, ready, word, metrics) == (400, 200, "ready\n", 200), (own, ready, word, metrics)
-    assert "gatherd_ready 1" in page and not machine.failed_units()
-    return f"{', '.join(states)}; /-/ready answers \"{word.strip()}\""
 
 
 def starts(service):
@@ -340,24 +324,6 @@ def upgrade_under_load(service):
     return f"{len(seen)} binaries: {report}"
 
 
-def package_under_load(service):
-    """The package installed again under load."""
-    return loaded(service, lambda _: service.install_package(), 0.3)
-
-
-def package_and_broken_file(service):
-    """A package that does not take the configuration."""
-    from check import GOOD
-    service.configure("nonsense: 1\n")
-    checked = service.machine.run("gatherd", "--check-config", check=False).returncode
-    service.install_package()  # which ends well
-    state = service.show("ActiveState")
-    service.configure(GOOD)
-    service.systemctl("start")
-    assert (checked, state) == (2, "failed") and service.serves(), (checked, state)
-    return f"dpkg ends well, the service is {state}; the check before said so with status {checked}"
-
-
 def affinity(service):
     """workers: auto follows the CPU affinity."""
     service.drop_in("affinity", "[Service]\nCPUAffinity=0\n")
@@ -452,26 +418,8 @@ def stopped_process(service):
     return f"served again {took:.1f} s after SIGSTOP"
 
 
-def purged(service):
-    """Removing stops it, purging leaves nothing."""
-    machine = service.machine
-    machine.run("systemctl", "stop", "gatherd.socket")
-    service.systemctl("start")
-    machine.run("dpkg", "--remove", "gatherd")
-    gone = machine.run("systemctl", "is-active", "gatherd.service", check=False).stdout.strip()
-    kept = (machine.root / CONFIG).read_text() != ""
-    machine.run("dpkg", "--purge", "gatherd")
-    left = sorted(machine.files() - service.files_before)
-    assert gone == "inactive" and kept and not left, (gone, kept, left)
-    units = machine.run("systemctl", "list-units", "--all", "gatherd*").stdout
-    assert "gatherd" not in units, units
-    return "stopped when removed, the configuration kept until purged; then no file and no unit"
-
-
-AS_INSTALLED = [as_installed]
 SINCE_253 = [notify_reload]
 ALL = [security, user, status, reload_good, reload_broken, journal_fields, request_fields, log_file,
        journal_hangs, credentials, named_sockets, without_sockets, on_demand, reload_under_load,
        restart_under_load, upgrade_under_load, affinity, stop_in_drain, long_drain, hung_worker,
        stopped_process]
-OF_PACKAGES = [package_under_load, package_and_broken_file, purged]  # where there is one
