@@ -42,6 +42,9 @@ struct body_framing {
 void target_take_apart(struct arena *arena, const char *target, const char **ret_authority,
                        const char **ret_path);
 
+/* How many members a query string has. */
+size_t query_members(const char *query);
+
 /* Method, target, field names, Host, Content-Length, Transfer-Encoding, Expect. */
 struct verdict check_message(const struct head *head, struct body_framing *ret_framing);
 

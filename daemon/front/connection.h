@@ -35,8 +35,10 @@ struct front {
     size_t memory;                 /* libmicrohttpd's for each of them */
     uint64_t begun, ended;         /* requests */
     const struct outlets *outlets; /* NULL: nobody may observe */
+    uint64_t cut;                  /* requests, since `gave_up` */
     bool draining;
-    bool due; /* libmicrohttpd has work that its descriptor does not show */
+    bool gave_up; /* the drain time is over: nothing is begun any more */
+    bool due;     /* libmicrohttpd has work that its descriptor does not show */
     void (*client_left)(struct connection *connection);
 };
 
@@ -58,6 +60,7 @@ struct connection {
     enum connection_phase phase;
     int fd;                 /* libmicrohttpd's */
     bool gone;              /* the client has closed its side, or all; see connection.c */
+    bool cut;               /* its request is counted in the front's `cut` */
     bool timed_out;         /* its request did not arrive in time: 408 */
     const char *request_id; /* of the exchange, which owns it; NULL: it has none */
     usec_t deadline;        /* of the phase */
@@ -82,5 +85,9 @@ void connection_refuse(struct connection *connection, unsigned status, const cha
 
 /* While the daemon stops, what is not in use gets only a moment more. */
 void connection_hasten(struct connection *connection);
+/* Counts its request among those that the end of the drain time has cut off. */
+void connection_cut(struct connection *connection);
+/* The drain time is over: it closes if it is not in use, unless a request waits to be read. */
+void connection_end_unused(struct connection *connection);
 
 #endif

@@ -34,6 +34,8 @@
 #define NUMBER_AS_WRITTEN(number) #number
 #define NUMBER(number)            NUMBER_AS_WRITTEN(number)
 
+#define STOPPING "the daemon is stopping"
+
 enum { FIELD_RECORD = 64 }; /* libmicrohttpd's bookkeeping of a field or query member */
 
 struct exchange {
@@ -81,18 +83,12 @@ static void exchange_free(struct exchange *exchange)
 
 /* ---- the request line ---- */
 
-static size_t query_members(const char *query)
-{
-    size_t count = query[0] != '\0';
-    for (const char *mark = strchr(query, '&'); mark; mark = strchr(mark + 1, '&'))
-        count++;
-    return count;
-}
-
 static void refuse(struct exchange *exchange, unsigned status, const char *detail)
 {
     exchange->refused = true;
-    account_limit(&exchange->account, status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
+    if (status != 503)
+        account_limit(&exchange->account,
+                      status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
     account_reply(&exchange->account, status, 0, RESULT_NONE);
     buffer_done(&exchange->body);
     connection_refuse(exchange->connection, status, detail);
@@ -252,6 +248,10 @@ static struct answer *answer_head(struct exchange *exchange, const struct verdic
                                   bool too_large)
 {
     size_t slot;
+    if (exchange->connection->front->gave_up) {
+        connection_cut(exchange->connection);
+        return answer_problem(503, STOPPING);
+    }
     if (verdict->status == 431)
         account_limit(&exchange->account, TALLY_REQUEST_HEADER);
     if (verdict->status != 0)
@@ -477,11 +477,17 @@ void intake_client_left(struct connection *connection)
 void intake_give_up(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
-    if (exchange && exchange->stream)
-        stream_cut(exchange->stream);
-    if (!exchange || !exchange->fanout)
+    bool arrives = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
+    connection_end_unused(connection);
+    if (!exchange)
         return;
-    exchange->answer = answer_problem(503, "the daemon is stopping");
+    if (arrives)
+        refuse(exchange, 503, STOPPING);
+    if (arrives || exchange->fanout || (exchange->stream && stream_cut(exchange->stream)))
+        connection_cut(connection);
+    if (!exchange->fanout)
+        return;
+    exchange->answer = answer_problem(503, STOPPING);
     exchange->answer->result = RESULT_FAILED;
     end_fanout(exchange);
 }

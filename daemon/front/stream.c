@@ -275,14 +275,15 @@ enum MHD_Result stream_send_head(struct connection *connection, enum reply_form 
     return reply_send_stream(connection->mhd, accept_media(form), NULL, NULL, manner);
 }
 
-void stream_cut(struct stream *stream)
+bool stream_cut(struct stream *stream)
 {
     if (!stream->fanout)
-        return;
+        return false;
     fanout_cancel(stream->fanout);
     stream->fanout = NULL;
     loop_clear(stream->connection->front->loop, &stream->heartbeat);
     break_off(stream);
+    return true;
 }
 
 uint64_t stream_bytes(const struct stream *stream)
