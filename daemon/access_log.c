@@ -3,7 +3,7 @@
  * most what is atomic there, and only when it takes it, so that a reader that has stopped
  * never holds the end of the daemon. Only this thread ever waits for the log.
  *
- * Where lines go is a target. The main thread makes it and leaves it in `next`; the log's
+ * Where lines go is a target. The main thread makes it and later leaves it in `next`; the log's
  * thread takes it from there and has it for itself.
  */
 #include "access_log.h"
@@ -44,6 +44,7 @@ struct target {
 struct access_log {
     struct collector *collector;
     struct journal *journal; /* may be NULL */
+    struct target *prepared; /* the main thread's */
     _Atomic(struct target *) next;
     _Atomic(uint64_t) lost; /* beside those that a ring dropped */
     /* The thread's. */
@@ -285,6 +286,7 @@ struct access_log *access_log_free(struct access_log *log)
     if (!log)
         return NULL;
     collector_free(log->collector);
+    target_free(log->prepared);
     target_free(atomic_load(&log->next));
     target_free(log->target);
     journal_free(log->journal);
@@ -298,7 +300,7 @@ struct ring *access_log_ring(struct access_log *log, size_t worker)
     return collector_ring(log->collector, worker);
 }
 
-int access_log_configure(struct access_log *log, struct config *config)
+int access_log_prepare(struct access_log *log, struct config *config)
 {
     static const struct collector_work work = {.take = take_record, .emptied = emptied};
     const struct access_log_options *options = &config->access_log;
@@ -306,11 +308,18 @@ int access_log_configure(struct access_log *log, struct config *config)
     int rc = open_target(options, &fd);
     if (rc != 0)
         return rc;
-    target_free(atomic_exchange(&log->next, target_new(config, fd)));
-    collector_wake(log->collector);
+    log->prepared = target_free(log->prepared);
+    log->prepared = target_new(config, fd);
     if (options->target == ACCESS_OFF && options->slow == 0)
         return 0;
     return collector_start(log->collector, "access-log", &work, log);
+}
+
+void access_log_commit(struct access_log *log)
+{
+    target_free(atomic_exchange(&log->next, log->prepared));
+    log->prepared = NULL;
+    collector_wake(log->collector);
 }
 
 uint64_t access_log_dropped(const struct access_log *log)
