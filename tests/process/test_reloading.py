@@ -125,7 +125,7 @@ def test_more_descriptors_promised_than_passed(tmp_path, fill):
     config.write_text(fill("listen: systemd\n" + PLAIN))
     with socket.create_server(("127.0.0.1", 0)) as sock:
         done = subprocess.run(
-            ["bash", "-c", f'exec 3<&{sock.fileno()} 4<&- 5<&- 6<&-; LISTEN_PID=$$ LISTEN_FDS=3 exec "$@"',
+            ["bash", "-c", f'exec 3<&{sock.fileno()} 4<&- 5<&-; LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"',
              "sh", harness.BINARY, "--config", str(config)], capture_output=True, text=True, timeout=15,
             pass_fds=[sock.fileno()], check=False)
     assert done.returncode == 1 and "sockets that systemd passed cannot be used" in done.stderr
