@@ -47,10 +47,20 @@ static void share_slots(struct config *config, const struct config *previous)
             arena_printf(config->arena, "%s %s", endpoints[i].method, endpoints[i].path));
 }
 
-/* The gauge that a snapshot has for an upstream, or keeps for a former one; NULL: none. */
-static struct gauge *gauge_of(const struct config *config, const char *name)
+/* Most stand where they stood in the snapshot before: that place is looked at first. */
+static const struct upstream *upstream_near(const struct config *config, const char *name,
+                                            size_t place)
 {
-    const struct upstream *upstream = config_upstream(config, name);
+    const struct upstream *upstreams = config->upstreams.items;
+    if (place < config->upstreams.count && strcmp(upstreams[place].name, name) == 0)
+        return &upstreams[place];
+    return config_upstream(config, name);
+}
+
+/* The gauge that a snapshot has for an upstream, or keeps for a former one; NULL: none. */
+static struct gauge *gauge_of(const struct config *config, const char *name, size_t place)
+{
+    const struct upstream *upstream = upstream_near(config, name, place);
     if (upstream)
         return upstream->in_flight;
     for (const struct former_upstream *former = config->former; former; former = former->next)
@@ -61,8 +71,6 @@ static struct gauge *gauge_of(const struct config *config, const char *name)
 
 static void keep_gauge(struct config *config, const char *name, struct gauge *gauge)
 {
-    if (config_upstream(config, name))
-        return;
     struct former_upstream *former = arena_alloc(config->arena, sizeof *former);
     former->name = arena_string(config->arena, name);
     former->in_flight = gauge_ref(gauge);
@@ -76,9 +84,10 @@ static void keep_former(struct config *config, const struct config *previous)
 {
     const struct upstream *upstreams = previous->upstreams.items;
     for (size_t i = 0; i < previous->upstreams.count; i++)
-        keep_gauge(config, upstreams[i].name, upstreams[i].in_flight);
+        if (!upstream_near(config, upstreams[i].name, i))
+            keep_gauge(config, upstreams[i].name, upstreams[i].in_flight);
     for (const struct former_upstream *former = previous->former; former; former = former->next)
-        if (gauge_is_shared(former->in_flight))
+        if (gauge_is_shared(former->in_flight) && !config_upstream(config, former->name))
             keep_gauge(config, former->name, former->in_flight);
 }
 
@@ -88,7 +97,7 @@ void config_share(struct config *config, const struct config *previous)
     share_slots(config, previous);
     config->in_flight = previous ? gauge_ref(previous->in_flight) : gauge_new();
     for (size_t i = 0; i < config->upstreams.count; i++) {
-        struct gauge *before = previous ? gauge_of(previous, upstreams[i].name) : NULL;
+        struct gauge *before = previous ? gauge_of(previous, upstreams[i].name, i) : NULL;
         upstreams[i].in_flight = before ? gauge_ref(before) : gauge_new();
     }
     if (previous)
