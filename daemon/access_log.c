@@ -4,7 +4,7 @@
  * pass over the rings, and not at all once it has taken nothing for that long: what is else to
  * do is done in time. Lines wait for it in `out`, and are lost when that is full.
  *
- * Where lines go is a target. The main thread makes it and leaves it in `next`; the log's
+ * Where lines go is a target. The main thread makes it and later leaves it in `next`; the log's
  * thread takes it from there and has it for itself. One that is nowhere is put off until a
  * pass has shown everything that was left before.
  */
@@ -50,6 +50,7 @@ struct target {
 struct access_log {
     struct collector *collector;
     struct journal *journal; /* may be NULL */
+    struct target *prepared; /* the main thread's */
     _Atomic(struct target *) next;
     _Atomic(uint64_t) lost; /* beside those that a ring dropped */
     /* The thread's. */
@@ -400,6 +401,7 @@ struct access_log *access_log_free(struct access_log *log)
     if (!log)
         return NULL;
     collector_free(log->collector);
+    target_free(log->prepared);
     target_free(atomic_load(&log->next));
     target_free(log->target);
     target_free(log->coming);
@@ -415,7 +417,7 @@ struct ring *access_log_ring(struct access_log *log, size_t worker)
     return collector_ring(log->collector, worker);
 }
 
-int access_log_configure(struct access_log *log, struct config *config)
+int access_log_prepare(struct access_log *log, struct config *config)
 {
     static const struct collector_work work = {
         .take = take_record, .between = between, .passed = passed};
@@ -424,11 +426,18 @@ int access_log_configure(struct access_log *log, struct config *config)
     int rc = target_new(config, &target);
     if (rc != 0)
         return rc;
-    target_free(atomic_exchange(&log->next, target));
-    collector_wake(log->collector);
+    log->prepared = target_free(log->prepared);
+    log->prepared = target;
     if (options->target == ACCESS_OFF && options->slow == 0)
         return 0;
     return collector_start(log->collector, "access-log", &work, log);
+}
+
+void access_log_commit(struct access_log *log)
+{
+    target_free(atomic_exchange(&log->next, log->prepared));
+    log->prepared = NULL;
+    collector_wake(log->collector);
 }
 
 uint64_t access_log_dropped(const struct access_log *log)

@@ -20,11 +20,14 @@ struct access_log *access_log_free(struct access_log *log);
 
 struct ring *access_log_ring(struct access_log *log, size_t worker);
 
-/* What workers leave from now on goes where `config` says; a file is opened anew. Starts the
- * thread when it is first needed. 0 or -errno, and then nothing has changed. */
-int must_check access_log_configure(struct access_log *log, struct config *config);
+/* Opens what `config` says, a file anew, and starts the thread when it is first needed. 0 or
+ * -errno, and then nothing has changed. */
+int must_check access_log_prepare(struct access_log *log, struct config *config);
 /* What such an error means, in words. */
 const char *access_log_refusal(const struct config *config, int rc);
+/* What workers leave from now on goes where the last access_log_prepare() said, which did
+ * not fail. */
+void access_log_commit(struct access_log *log);
 
 /* Lines lost since the start; any thread. */
 uint64_t access_log_dropped(const struct access_log *log);

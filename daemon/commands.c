@@ -13,6 +13,7 @@
 #include "front/listen.h"
 #include "front/server.h"
 #include "load.h"
+#include "sys/journal.h"
 
 #define PRINT_MAX ((size_t)64 * 1024 * 1024)
 
@@ -24,10 +25,11 @@ static struct config *load(const char *file, load_fn *how)
     struct faults faults;
     faults_init(&faults, arena, LOAD_FAULTS_SHOWN);
     struct config *config = how(file, NULL, &faults);
+    const char *priority = journal_has_stderr() ? "<3>" : ""; /* an error, to the journal */
     for (const struct fault *fault = faults.first; fault; fault = fault->next)
-        fprintf(stderr, "%s: %s\n", fault->place, fault->text);
+        fprintf(stderr, "%s%s: %s\n", priority, fault->place, fault->text);
     if (faults.count > faults.most)
-        fprintf(stderr, "and %zu more\n", faults.count - faults.most);
+        fprintf(stderr, "%sand %zu more\n", priority, faults.count - faults.most);
     return config;
 }
 
@@ -38,7 +40,7 @@ struct config *command_load(const char *file)
 
 int command_check_config(const char *file)
 {
-    struct config *config = load(file, load_config);
+    struct config *config = load(file, load_config_to_check);
     if (!config)
         return EXIT_MISUSED;
     const char *unknown = load_unknown_credential(config);

@@ -31,6 +31,7 @@ struct crew {
     struct siblings siblings;      /* as dispatch sees the seats */
     _Atomic(uint64_t) connections; /* of all seats */
     _Atomic(size_t) accepting;     /* workers that may still hand over connections or calls */
+    _Atomic(uint64_t) cut;         /* requests that the end of the drain has cut off */
     _Atomic(usec_t) complained;    /* when a lack of descriptors was last logged; 0: never */
 };
 

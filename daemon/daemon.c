@@ -1,11 +1,7 @@
 /*
  * The composition root. The main thread serves nobody but who looks at the admin pages: it
  * waits for signals, and for the moment to ask all workers whether they live and to tell the
- * service manager.
- *
- * Workers and resolver threads are detached; two latches count them, because
- * the order of the end matters: workers first, then the resolver, whose
- * threads may still post to the workers' mailboxes, then the mailboxes.
+ * service manager. Reloading is in reload.c, the end in stop.c.
  */
 #include "daemon.h"
 
@@ -18,46 +14,22 @@
 #include <unistd.h>
 
 #include "access_log.h"
-#include "admin.h"
 #include "back/curl_global.h"
 #include "back/span_export.h"
-#include "base/log.h"
-#include "base/mem.h"
 #include "cli.h"
-#include "core/config_changes.h"
+#include "daemon_inner.h"
 #include "events.h"
-#include "heartbeat.h"
-#include "load.h"
 #include "sys/journal.h"
 #include "sys/limits.h"
 #include "sys/notify.h"
 #include "sys/signals.h"
 #include "worker.h"
 
-#define OVERRUN     (5 * USEC_PER_SEC) /* what ending may take beyond the drain time */
-#define START_WAIT  (10 * USEC_PER_SEC)
-#define BEAT_EVERY  (3 * USEC_PER_SEC)
-#define STOP_POLL   (20 * USEC_PER_MSEC)
-#define RELOAD_WAIT (2 * USEC_PER_SEC)
+#define START_WAIT (10 * USEC_PER_SEC)
+#define START_POLL (20 * USEC_PER_MSEC)
+#define BEAT_EVERY (3 * USEC_PER_SEC)
 
-struct daemon {
-    const char *file;
-    struct config *config;  /* in force */
-    struct config *started; /* what only a restart changes is as it says */
-    struct arena *arena;
-    struct listeners listeners, admin_listeners;
-    struct loop *loop; /* of the main thread */
-    struct watch signals;
-    struct admin *admin; /* NULL: no pages */
-    struct crew crew;
-    struct worker **workers; /* crew.count of them */
-    struct heartbeat heartbeat;
-    struct latch *workers_in, *resolvers_in;
-    int signal_fd;
-    char identity[sizeof "gatherd-00000000"];
-};
-
-static void apply_log_level(const struct config *config)
+void daemon_apply_log_level(const struct config *config)
 {
     static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
                                             LOG_LEVEL_DEBUG};
@@ -86,24 +58,18 @@ static void report_unused(struct daemon *daemon, struct passed_sockets *passed)
     }
 }
 
-static int open_listeners(struct daemon *daemon)
+static int open_listeners(struct daemon *daemon, struct passed_sockets *passed)
 {
-    struct passed_sockets passed;
-    int rc = passed_take(daemon->arena, &passed);
-    if (rc != 0) {
-        log_error("the sockets that systemd passed cannot be used: %s", strerror(-rc));
-        return rc;
-    }
     /* "systemd" among those of clients takes what is left. */
     const char *wrong =
-        listeners_open(&daemon->config->admin, &passed, daemon->arena, &daemon->admin_listeners);
+        listeners_open(&daemon->config->admin, passed, daemon->arena, &daemon->admin_listeners);
     if (!wrong)
-        wrong = listeners_open(&daemon->config->listen, &passed, daemon->arena, &daemon->listeners);
+        wrong = listeners_open(&daemon->config->listen, passed, daemon->arena, &daemon->listeners);
     if (wrong) {
         log_error("%s", wrong);
         return -EADDRINUSE;
     }
-    report_unused(daemon, &passed);
+    report_unused(daemon, passed);
     return 0;
 }
 
@@ -153,8 +119,10 @@ static int make_loop(struct daemon *daemon)
 
 static int open_access_log(struct daemon *daemon)
 {
-    int rc = access_log_configure(daemon->crew.access_log, daemon->config);
-    if (rc != 0)
+    int rc = access_log_prepare(daemon->crew.access_log, daemon->config);
+    if (rc == 0)
+        access_log_commit(daemon->crew.access_log);
+    else
         log_error("accessLog: %s cannot be opened: %s", daemon->config->access_log.to,
                   access_log_refusal(daemon->config, rc));
     return rc;
@@ -175,7 +143,7 @@ static int open_admin(struct daemon *daemon)
     return 0;
 }
 
-static int prepare(struct daemon *daemon)
+static int prepare(struct daemon *daemon, struct passed_sockets *passed)
 {
     uint64_t descriptors;
     limits_keep_memory();
@@ -190,10 +158,9 @@ static int prepare(struct daemon *daemon)
         log_error("cannot start: %s", strerror(-rc));
         return rc;
     }
-    rc = open_listeners(daemon);
+    rc = open_listeners(daemon, passed);
     if (rc != 0)
         return rc; /* said already */
-    /* Later than passed sockets, whose numbers they might take. */
     log_open_stderr();
     rc = make_loop(daemon);
     if (rc == 0)
@@ -206,20 +173,12 @@ static int prepare(struct daemon *daemon)
     return rc == 0 ? open_admin(daemon) : rc;
 }
 
-/* Runs what is due on the main thread; the moment to come back at the latest. */
-static usec_t turn(struct daemon *daemon, usec_t until)
+usec_t daemon_turn(struct daemon *daemon, usec_t until)
 {
     int rc = loop_turn(daemon->loop, until);
     if (rc != 0)
         log_error("cannot wait for signals: %s", strerror(-rc));
     return admin_turn(daemon->admin);
-}
-
-static struct log_fields event(const char *id)
-{
-    struct log_fields fields = {.count = 0};
-    log_add_text(&fields, LOG_MESSAGE_ID, id);
-    return fields;
 }
 
 /* Until every worker has run a turn of its loop: from then on each of them accepts. */
@@ -229,12 +188,12 @@ static void await_workers(struct daemon *daemon)
     for (size_t i = 0; i < daemon->crew.count; i++)
         worker_greet(daemon->workers[i], greeted);
     usec_t until = clock_now() + START_WAIT;
-    while (!latch_wait(greeted, STOP_POLL)) {
+    while (!latch_wait(greeted, START_POLL)) {
         if (clock_now() > until) {
             log_error("cannot start: a worker does not answer");
             _exit(EXIT_FAILED);
         }
-        turn(daemon, 0);
+        daemon_turn(daemon, 0);
     }
     latch_free(greeted);
 }
@@ -260,7 +219,7 @@ static void start_workers(struct daemon *daemon)
     await_workers(daemon);
     for (size_t i = 0; i < daemon->listeners.count; i++)
         report_listener(&daemon->listeners.items[i]);
-    struct log_fields fields = event(EVENT_READY);
+    struct log_fields fields = event_fields(EVENT_READY);
     admin_enter(daemon->admin, ADMIN_SERVING);
     log_event(LOG_LEVEL_INFO, &fields, "ready: %zu workers", daemon->crew.count);
     notify_ready();
@@ -269,198 +228,37 @@ static void start_workers(struct daemon *daemon)
 
 /* ---- while it runs ---- */
 
-static void report_broken(struct daemon *daemon, const struct faults *faults)
+/* Each of the three can wait only once, so a few rounds see all; who sends more of them all
+ * the time must not keep us here. */
+struct asked daemon_asked(struct daemon *daemon)
 {
-    char note[HEARTBEAT_NOTE];
-    struct log_fields fields = event(EVENT_RELOAD_FAILED);
-    for (const struct fault *fault = faults->first; fault; fault = fault->next)
-        log_error("%s: %s", fault->place, fault->text);
-    const char *plural = faults->count == 1 ? "" : "s";
-    log_event(LOG_LEVEL_ERROR, &fields,
-              "the configuration stays as it was: the new one has %zu fault%s", faults->count,
-              plural);
-    snprintf(note, sizeof note, "the new configuration has %zu fault%s, the old one is in force",
-             faults->count, plural);
-    heartbeat_note(&daemon->heartbeat, note);
-}
-
-static void apply_access_log(struct daemon *daemon, struct config *config)
-{
-    int rc = access_log_configure(daemon->crew.access_log, config);
-    if (rc != 0)
-        log_error("the access log stays where it was: %s cannot be opened: %s",
-                  config->access_log.to, access_log_refusal(config, rc));
-}
-
-static void apply_tracing(struct daemon *daemon, struct config *config)
-{
-    int rc = span_export_configure(daemon->crew.span_export, config);
-    if (rc != 0)
-        log_error("tracing cannot be changed: %s", strerror(-rc));
-}
-
-/* What is on must run before the workers use it, and what is off until they no longer do. */
-static void apply_outlets(struct daemon *daemon, struct config *config, bool on)
-{
-    if ((config->access_log.target != ACCESS_OFF) == on)
-        apply_access_log(daemon, config);
-    if (config->tracing.on == on)
-        apply_tracing(daemon, config);
-}
-
-/* Returns once every worker has it, so that the log line afterwards tells the truth. */
-static void apply_config(struct daemon *daemon, struct config *config, bool restart_needed)
-{
-    struct latch *taken = latch_new();
-    apply_outlets(daemon, config, true);
-    for (size_t i = 0; i < daemon->crew.count; i++)
-        tally_prepare(daemon->crew.seats[i].tally, config);
-    for (size_t i = 0; i < daemon->crew.count; i++)
-        worker_configure(daemon->workers[i], config, taken);
-    if (!latch_wait(taken, RELOAD_WAIT))
-        log_warning("a worker is busy and will take the new configuration later");
-    latch_free(taken);
-    apply_outlets(daemon, config, false);
-    config_set_limits(config);
-    resolver_reload(daemon->crew.resolver, &config->resolver);
-    apply_log_level(config);
-    admin_reloaded(daemon->admin, config, restart_needed);
-    config_unref(daemon->config);
-    daemon->config = config;
-}
-
-static void reload(struct daemon *daemon)
-{
-    scope_arena struct arena *arena = arena_new();
-    struct faults faults;
-    faults_init(&faults, arena, LOAD_FAULTS_SHOWN);
-    usec_t began = clock_now();
-    notify_reloading();
-    struct config *config = load_config_to_serve(daemon->file, daemon->config, &faults);
-    if (!config) {
-        report_broken(daemon, &faults);
-        admin_reloaded(daemon->admin, NULL, false);
-        apply_outlets(daemon, daemon->config, true); /* a log may have been moved away */
-        notify_ready();
-        return;
-    }
-    const char *waiting = config_needs_restart(daemon->started, config, arena);
-    apply_config(daemon, config, waiting != NULL);
-    if (waiting)
-        log_warning("a restart is needed for changes to: %s", waiting);
-    struct log_fields fields = event(EVENT_RELOADED);
-    log_add_number(&fields, "DURATION_US", clock_now() - began);
-    log_event(LOG_LEVEL_INFO, &fields, "configuration reloaded");
-    heartbeat_note(&daemon->heartbeat, waiting ? "a restart is needed for some changes" : "");
-    notify_ready();
-}
-
-/* True when a signal says to stop. */
-static bool take_signals(struct daemon *daemon)
-{
+    enum { ROUNDS = 8 };
+    struct asked asked = {.stop = false};
     int number;
-    bool stop = false;
-    while (signals_next(daemon->signal_fd, &number) == 0) {
-        if (number == SIGHUP && !stop)
-            reload(daemon);
-        stop = stop || number == SIGTERM || number == SIGINT;
+    for (int i = 0; i < ROUNDS && signals_next(daemon->signal_fd, &number) == 0; i++) {
+        asked.reload = asked.reload || number == SIGHUP;
+        asked.stop = asked.stop || number == SIGTERM || number == SIGINT;
     }
-    return stop;
+    return asked;
 }
 
+/* However often a reload is asked for, between two of them the watchdog, the admin pages and
+ * the wish to stop get their turn. */
 static void serve(struct daemon *daemon)
 {
     usec_t admin_next = 0;
-    while (!take_signals(daemon)) {
+    for (;;) {
+        struct asked asked = daemon_asked(daemon);
+        if (asked.stop)
+            return;
+        if (asked.reload)
+            daemon_reload(daemon);
         usec_t next = heartbeat_turn(&daemon->heartbeat);
-        admin_next = turn(daemon, admin_next < next ? admin_next : next);
+        admin_next = daemon_turn(daemon, admin_next < next ? admin_next : next);
     }
 }
 
-/* ---- stop ---- */
-
-static void tell_workers(struct daemon *daemon, usec_t until)
-{
-    for (size_t i = 0; i < daemon->crew.count; i++)
-        worker_stop(daemon->workers[i], until);
-}
-
-static void stop_workers(struct daemon *daemon)
-{
-    usec_t began = clock_now(), until = began + daemon->config->drain;
-    bool open = true, hurried = false;
-    struct log_fields fields = event(EVENT_STOPPING);
-    log_event(LOG_LEVEL_INFO, &fields, "stopping: finishing what is in flight");
-    admin_enter(daemon->admin, ADMIN_DRAINING);
-    notify_stopping();
-    notify_extend(daemon->config->drain + OVERRUN);
-    heartbeat_stop(&daemon->heartbeat);
-    tell_workers(daemon, until);
-    while (!latch_wait(daemon->workers_in, STOP_POLL)) {
-        if (open && atomic_load(&daemon->crew.accepting) == 0) {
-            listeners_close(&daemon->listeners);
-            open = false;
-        }
-        heartbeat_turn(&daemon->heartbeat);
-        turn(daemon, 0);
-        if (!hurried && take_signals(daemon)) {
-            hurried = true;
-            until = clock_now();
-            tell_workers(daemon, until);
-        }
-        if (clock_now() > until + OVERRUN) {
-            log_error("stopped: workers did not end in time");
-            _exit(EXIT_FAILED);
-        }
-    }
-    fields = event(EVENT_STOPPED);
-    log_add_number(&fields, "DURATION_US", clock_now() - began);
-    log_event(LOG_LEVEL_INFO, &fields, "stopped: everything in flight has ended");
-}
-
-static void stop_resolver(struct daemon *daemon)
-{
-    daemon->crew.resolver = resolver_stop(daemon->crew.resolver);
-    if (!latch_wait(daemon->resolvers_in, OVERRUN)) {
-        log_error("stopped: a name lookup did not end in time");
-        _exit(EXIT_FAILED);
-    }
-}
-
-static void stop_outlets(struct daemon *daemon)
-{
-    if (!access_log_stop(daemon->crew.access_log) || !span_export_stop(daemon->crew.span_export)) {
-        log_error("stopped: the access log or tracing did not end in time");
-        _exit(EXIT_FAILED);
-    }
-}
-
-static void take_apart(struct daemon *daemon)
-{
-    daemon->admin = admin_free(daemon->admin);
-    listeners_close(&daemon->admin_listeners);
-    stop_outlets(daemon);
-    if (daemon->crew.resolver)
-        stop_resolver(daemon);
-    for (size_t i = 0; i < daemon->crew.count; i++)
-        worker_free(daemon->workers[i]);
-    access_log_free(daemon->crew.access_log);
-    span_export_free(daemon->crew.span_export);
-    listeners_close(&daemon->listeners);
-    if (daemon->loop)
-        loop_unwatch(daemon->loop, &daemon->signals);
-    daemon->loop = loop_free(daemon->loop);
-    if (daemon->signal_fd >= 0)
-        close(daemon->signal_fd);
-    curl_global_stop();
-    latch_free(daemon->workers_in);
-    latch_free(daemon->resolvers_in);
-    config_unref(daemon->started);
-    config_unref(daemon->config);
-    arena_free(daemon->arena);
-}
-
-int daemon_run(struct config *config, const char *file)
+int daemon_run(struct config *config, const char *file, struct passed_sockets *passed)
 {
     struct daemon daemon = {
         .file = file,
@@ -471,15 +269,16 @@ int daemon_run(struct config *config, const char *file)
         .resolvers_in = latch_new(),
         .signal_fd = -1,
     };
-    apply_log_level(config);
+    daemon_apply_log_level(config);
     if (!file)
         log_info("no configuration file: running with the built-in defaults");
-    int rc = prepare(&daemon);
+    int rc = prepare(&daemon, passed);
+    int code = rc == 0 ? EXIT_SUCCESS : EXIT_FAILED;
     if (rc == 0) {
         start_workers(&daemon);
         serve(&daemon);
-        stop_workers(&daemon);
+        daemon_stop(&daemon);
     }
-    take_apart(&daemon);
-    return rc == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+    daemon_take_apart(&daemon, code);
+    return code;
 }

@@ -4,8 +4,13 @@
  */
 #include "load.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "access_log.h"
+#include "base/mem.h"
 #include "core/config_load.h"
 #include "core/node.h"
 #include "front/listen.h"
@@ -108,4 +113,43 @@ struct config *load_config_to_serve(const char *file, struct config *previous,
     if (config->tracing.ca_file)
         want_credential(node_get(config->root, "tracing"), config->tracing.ca_file, faults);
     return faults_any(faults) ? config_unref(config) : config;
+}
+
+void load_blame_access_log(const struct config *config, int error, struct faults *faults)
+{
+    const char *to = config->access_log.to, *why = access_log_refusal(config, -error);
+    const struct node *section = config->root ? node_get(config->root, "accessLog") : NULL;
+    const struct node *node = section ? node_get(section, "to") : NULL;
+    if (node)
+        fault_at(faults, node, "accessLog: %s cannot be opened: %s", to, why);
+    else
+        fault_in(faults, "defaults", "accessLog: %s cannot be opened: %s", to, why);
+}
+
+/* 0 or errno. What does not exist yet can be made where its directory can be written to. */
+static int try_access_log(const char *file)
+{
+    int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd >= 0) {
+        close(fd);
+        return 0;
+    }
+    if (errno != ENOENT)
+        return errno;
+    size_t len = (size_t)(strrchr(file, '/') - file) + 1;
+    scope_free char *folder = mem_copy(file, len);
+    return access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+}
+
+struct config *load_config_to_check(const char *file, struct config *previous,
+                                    struct faults *faults)
+{
+    struct config *config = load_config(file, previous, faults);
+    if (!config || config->access_log.target != ACCESS_FILE)
+        return config;
+    int error = try_access_log(config->access_log.to);
+    if (error == 0)
+        return config;
+    load_blame_access_log(config, error, faults);
+    return config_unref(config);
 }

@@ -1,18 +1,32 @@
 /* From argv to the exit code. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "cli.h"
 #include "commands.h"
 #include "daemon.h"
 #include "log_sink.h"
+#include "sys/signals.h"
 
+/* A reload that is asked for from now on waits for the daemon to serve. Sockets that were
+ * passed are taken before anything of our own could get their numbers. */
 static int run(const char *file)
 {
+    scope_arena struct arena *arena = arena_new();
+    struct passed_sockets passed;
+    int held = signals_hold_reload(), taken = passed_take(arena, &passed);
     struct config *config = command_load(file);
     if (!config)
         return EXIT_MISUSED;
     struct journal *journal = log_sink_install();
-    int code = daemon_run(config, file);
+    int code = EXIT_FAILED;
+    if (held != 0)
+        log_error("cannot start: %s", strerror(-held));
+    else if (taken != 0)
+        log_error("the sockets that systemd passed cannot be used: %s", strerror(-taken));
+    else
+        code = daemon_run(config, file, &passed);
     log_sink_remove(journal);
     return code;
 }

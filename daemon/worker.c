@@ -189,6 +189,8 @@ static usec_t wait_until(const struct worker *worker, bool more)
 static void take_down(struct worker *worker)
 {
     struct loop *loop = worker->loop;
+    if (worker->server)
+        atomic_fetch_add(&worker->crew->cut, server_cut(worker->server));
     worker->server = server_free(worker->server);
     acceptor_release(worker->crew, worker->seat, worker->owned);
     worker->acceptor = acceptor_free(worker->acceptor);

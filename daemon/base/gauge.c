@@ -65,6 +65,11 @@ struct gauge *gauge_unref(struct gauge *gauge)
     return NULL;
 }
 
+bool gauge_is_shared(const struct gauge *gauge)
+{
+    return atomic_load_explicit(&gauge->references, memory_order_relaxed) > 1;
+}
+
 static bool take_place(struct gauge *gauge, uint64_t limit, bool even_if_waited_for)
 {
     uint64_t state = atomic_load_explicit(&gauge->state, memory_order_relaxed);

@@ -31,6 +31,8 @@ struct gauge_waiter {
 struct gauge *gauge_new(void) __attribute__((returns_nonnull));
 struct gauge *gauge_ref(struct gauge *gauge) __attribute__((returns_nonnull));
 struct gauge *gauge_unref(struct gauge *gauge); /* NULL is fine; returns NULL */
+/* True when there is a reference beside the caller's, as of now. */
+bool gauge_is_shared(const struct gauge *gauge);
 
 /* Takes one unless `limit` are taken already, or others wait for one; a limit of 0
  * means no limit. */

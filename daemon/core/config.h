@@ -77,6 +77,7 @@ struct config {
     bool observes; /* requests have ids, because one of the above or `propagate` wants it */
     struct option_list upstreams, endpoints; /* struct upstream, struct endpoint */
     struct routes *routes;
+    struct former_upstream *former;                /* see config.c */
     struct gauge *in_flight;                       /* calls of the whole daemon */
     struct slots *upstream_slots, *endpoint_slots; /* shared likewise */
 };

@@ -1,14 +1,20 @@
 /*
  * Merging moves nodes from one file's tree into the other's. Every node keeps
  * the file and line it was written in, so later faults name the right place.
+ *
+ * A file that is empty where it was not may have been caught in the middle of a write: taking
+ * it would end every endpoint in it.
  */
 #include "core/config_files.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/lists.h"
 #include "core/yaml.h"
@@ -23,14 +29,41 @@ static void read_stream(FILE *stream, struct buffer *out)
         buffer_append(out, chunk, got);
 }
 
-/* False with a fault. */
-static bool read_file(const char *file, struct buffer *out, struct faults *faults)
+/* What a shell hands over: a pipe such as /dev/stdin, whose writer is there already. */
+static bool is_handed_over(const char *file)
 {
-    FILE *stream = fopen(file, "re");
-    if (!stream) {
-        fault_in(faults, file, "cannot be read: %s", strerror(errno));
-        return false;
+    return strncmp(file, "/dev/", 5) == 0 || strncmp(file, "/proc/", 6) == 0;
+}
+
+/* A stream, or NULL with a fault. Opening and reading a pipe or a device could wait for ever:
+ * only `may_wait` allows it. */
+static FILE *open_file(const char *file, bool may_wait, struct faults *faults)
+{
+    struct stat status;
+    FILE *stream = NULL;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool found = fd >= 0 && fstat(fd, &status) == 0;
+    if (found && !may_wait && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+        fault_in(faults, file, "is not a file");
+        close(fd);
+        return NULL;
     }
+    if (found && fcntl(fd, F_SETFL, 0) == 0)
+        stream = fdopen(fd, "r");
+    if (stream)
+        return stream;
+    fault_in(faults, file, "cannot be read: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+/* False with a fault. */
+static bool read_file(const char *file, bool may_wait, struct buffer *out, struct faults *faults)
+{
+    FILE *stream = open_file(file, may_wait, faults);
+    if (!stream)
+        return false;
     errno = 0;
     read_stream(stream, out);
     int error = ferror(stream) ? errno : 0;
@@ -42,16 +75,32 @@ static bool read_file(const char *file, struct buffer *out, struct faults *fault
     return error == 0 && buffer_status(out) == 0;
 }
 
-static struct node *parse_file(struct arena *arena, const char *file, struct faults *faults)
+/* Whether something in the tree was written in the file. */
+static bool has_part_of(const struct node *tree, const char *file)
+{
+    for (const struct node *child = tree->first; child; child = child->next)
+        if (strcmp(child->file, file) == 0 || has_part_of(child, file))
+            return true;
+    return false;
+}
+
+static struct node *parse_file(struct arena *arena, const char *file, bool may_wait,
+                               const struct node *previous, struct faults *faults)
 {
     struct buffer content scope_buffer;
     buffer_init(&content, YAML_FILE_MAX);
-    if (!read_file(file, &content, faults))
+    if (!read_file(file, may_wait, &content, faults))
         return NULL;
     struct node *root =
         yaml_parse(arena, file, content.data ? content.data : "", content.len, faults);
     if (root && root->kind != NODE_MAP) {
         fault_at(faults, root, "must be a map of options, not %s", node_kind_text(root->kind));
+        return NULL;
+    }
+    if (root && !root->first && previous && has_part_of(previous, file)) {
+        fault_in(faults, file,
+                 "is empty, and options in force are from it; write a new file beside it and "
+                 "rename that, or restart if this is meant");
         return NULL;
     }
     return root;
@@ -141,14 +190,16 @@ static struct strings list_parts(struct arena *arena, const char *file, struct f
 
 /* All files are parsed before any is merged: what is wrong in each of them is told at
  * once, and nothing is made of a configuration that lacks a part. */
-struct node *config_files_read(struct arena *arena, const char *file, struct faults *faults)
+struct node *config_files_read(struct arena *arena, const char *file, const struct node *previous,
+                               struct faults *faults)
 {
     size_t faults_before = faults->count;
-    struct node *root = parse_file(arena, file, faults);
+    bool may_wait = !previous && is_handed_over(file);
+    struct node *root = parse_file(arena, file, may_wait, previous, faults);
     struct strings parts = list_parts(arena, file, faults);
     struct node **trees = arena_array(arena, parts.count, sizeof(struct node *));
     for (size_t i = 0; i < parts.count; i++)
-        trees[i] = parse_file(arena, parts.items[i], faults);
+        trees[i] = parse_file(arena, parts.items[i], false, previous, faults);
     if (faults->count > faults_before)
         return NULL;
     for (size_t i = 0; i < parts.count; i++)

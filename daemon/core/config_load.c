@@ -38,7 +38,8 @@ struct config *config_load(const char *file, struct config *previous, struct fau
 {
     struct config *config = config_new();
     config->file = arena_string(config->arena, file);
-    const struct node *root = config_files_read(config->arena, config->file, faults);
+    const struct node *root =
+        config_files_read(config->arena, config->file, previous ? previous->root : NULL, faults);
     return finish(config, root, previous, faults);
 }
 

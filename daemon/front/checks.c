@@ -319,3 +319,11 @@ struct verdict check_origin(const struct head *head, const struct strings *origi
     *ret_allowed = NULL;
     return fine;
 }
+
+size_t query_members(const char *query)
+{
+    size_t count = query[0] != '\0';
+    for (const char *mark = strchr(query, '&'); mark; mark = strchr(mark + 1, '&'))
+        count++;
+    return count;
+}

@@ -46,6 +46,8 @@ void target_take_apart(struct arena *arena, const char *target, const char **ret
  * libmicrohttpd 0.9.75 keeps it. What it frames the body by stays as it reads it, so that the
  * two cannot differ about where a request ends. */
 size_t field_value_length(const char *name, const char *value);
+/* How many members a query string has. */
+size_t query_members(const char *query);
 
 /* Method, target, field names, Host, Content-Length, Transfer-Encoding, Expect. */
 struct verdict check_message(const struct head *head, struct body_framing *ret_framing);

@@ -33,6 +33,7 @@
 enum { LAST_WORDS_MAX = 4096 };
 
 #define LINGER_TIME (2 * USEC_PER_SEC)
+#define FRESH_TIME  (100 * USEC_PER_MSEC) /* for the first request, while the daemon stops */
 
 /* For a client that has closed its side: for requests that are read already, and for
  * the rest of one that the socket still holds. */
@@ -161,6 +162,11 @@ static usec_t earlier(usec_t one, usec_t other)
     return one < other ? one : other;
 }
 
+static usec_t later(usec_t one, usec_t other)
+{
+    return one > other ? one : other;
+}
+
 static usec_t gone_time(const struct connection *connection, usec_t span)
 {
     switch (connection->phase) {
@@ -180,7 +186,7 @@ static usec_t phase_time(const struct connection *connection)
     const struct limits *limits = &front->config->limits;
     switch (connection->phase) {
     case CONNECTION_FRESH:
-        return front->draining ? front->config->drain_idle : limits->header_time;
+        return front->draining ? later(front->config->drain_idle, FRESH_TIME) : limits->header_time;
     case CONNECTION_HEAD:
         return limits->header_time;
     case CONNECTION_BODY:
@@ -219,6 +225,19 @@ void connection_hasten(struct connection *connection)
 {
     if (connection->phase == CONNECTION_FRESH || connection->phase == CONNECTION_IDLE)
         connection_enter(connection, connection->phase);
+}
+
+void connection_cut(struct connection *connection)
+{
+    connection->cut = true;
+    connection->front->cut++;
+}
+
+void connection_end_unused(struct connection *connection)
+{
+    bool unused = connection->phase == CONNECTION_FRESH || connection->phase == CONNECTION_IDLE;
+    if (unused && !request_waits(connection))
+        shutdown(connection->fd, SHUT_RDWR);
 }
 
 static void side_closed(struct watch *watch, uint32_t events)

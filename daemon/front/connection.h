@@ -7,8 +7,7 @@
  *
  * A client that closes its side (a half-close; it cannot be told from leaving) still
  * gets the replies that are available at once to what it has sent, and then the
- * connection ends. Work that needs upstreams is cancelled: nobody may be there to
- * read its reply.
+ * connection ends. Work that needs upstreams is cancelled: its reply may have no reader.
  */
 #ifndef FRONT_CONNECTION_H
 #define FRONT_CONNECTION_H
@@ -37,8 +36,10 @@ struct front {
     uint64_t begun, ended;         /* requests */
     const struct outlets *outlets; /* NULL: nobody may observe */
     struct library_replies replies;
+    uint64_t cut; /* requests, since `gave_up` */
     bool draining;
-    bool due; /* libmicrohttpd has work that its descriptor does not show */
+    bool gave_up; /* the drain time is over: nothing is begun any more */
+    bool due;     /* libmicrohttpd has work that its descriptor does not show */
     void (*client_left)(struct connection *connection);
 };
 
@@ -60,6 +61,7 @@ struct connection {
     enum connection_phase phase;
     int fd;                 /* libmicrohttpd's */
     bool gone;              /* the client has closed its side, or all; see connection.c */
+    bool cut;               /* its request is counted in the front's `cut` */
     bool timed_out;         /* its request did not arrive in time: 408 */
     bool stalled;           /* its client did not take the reply in time */
     bool refused;           /* libmicrohttpd has answered itself */
@@ -90,5 +92,9 @@ bool connection_has_sent(const struct connection *connection);
 
 /* While the daemon stops, what is not in use gets only a moment more. */
 void connection_hasten(struct connection *connection);
+/* Counts its request among those that the end of the drain time has cut off. */
+void connection_cut(struct connection *connection);
+/* The drain time is over: it closes if it is not in use, unless a request waits to be read. */
+void connection_end_unused(struct connection *connection);
 
 #endif

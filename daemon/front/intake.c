@@ -1,18 +1,16 @@
 /*
  * libmicrohttpd calls the access handler once with the head, then with each
  * piece of the body, then with nothing more to come, and again after a resume.
- * The head is judged in the first call. Yet a reply queued there makes
- * libmicrohttpd close the connection, so a verdict waits for the later call
- * unless the rest of the request cannot or should not be read.
+ * The head is judged in the first call. Yet a reply queued there makes libmicrohttpd close
+ * the connection, so a verdict waits unless the rest cannot or should not be read.
  *
  * A refused request's body is read and dropped: closing while the client still
  * sends would destroy the reply on its way. Only a body that is too large is
  * answered while it arrives.
  *
  * While its fan-out runs the exchange is suspended; the answer is kept, the
- * connection resumed, and the reply queued when libmicrohttpd calls again.
- *
- * A client that asks for a stream gets its reply at once, and stream.c the rest.
+ * connection resumed, and the reply queued when libmicrohttpd calls again. A client
+ * that asks for a stream gets its reply at once, and stream.c the rest.
  *
  * Invariants: `suspended` holds exactly between suspending and resuming; at most
  * one of `fanout`, `stream` and `answer` is set; `arena` is ours until the fan-out takes it.
@@ -33,6 +31,8 @@
 
 #define NUMBER_AS_WRITTEN(number) #number
 #define NUMBER(number)            NUMBER_AS_WRITTEN(number)
+
+#define STOPPING "the daemon is stopping"
 
 enum { FIELD_RECORD = 64 }; /* libmicrohttpd's bookkeeping of a field or query member */
 
@@ -80,18 +80,12 @@ static void exchange_free(struct exchange *exchange, enum MHD_RequestTermination
 
 /* ---- the request line ---- */
 
-static size_t query_members(const char *query)
-{
-    size_t count = query[0] != '\0';
-    for (const char *mark = strchr(query, '&'); mark; mark = strchr(mark + 1, '&'))
-        count++;
-    return count;
-}
-
 static void refuse(struct exchange *exchange, unsigned status, const char *detail)
 {
     exchange->refused = true;
-    account_limit(&exchange->account, status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
+    if (status != 503)
+        account_limit(&exchange->account,
+                      status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
     account_reply(&exchange->account, status, 0, RESULT_NONE);
     buffer_done(&exchange->body);
     account_reply(&exchange->account, status,
@@ -257,6 +251,10 @@ static struct answer *answer_head(struct exchange *exchange, const struct verdic
                                   bool too_large)
 {
     size_t slot;
+    if (exchange->connection->front->gave_up) {
+        connection_cut(exchange->connection);
+        return answer_problem(503, STOPPING);
+    }
     if (verdict->status == 431)
         account_limit(&exchange->account, TALLY_REQUEST_HEADER);
     if (verdict->status != 0)
@@ -485,11 +483,18 @@ void intake_client_left(struct connection *connection)
 void intake_give_up(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
-    if (exchange && exchange->stream)
-        stream_cut(exchange->stream, END_STOPPING);
-    if (!exchange || !exchange->fanout)
+    bool arrives = connection->phase == CONNECTION_HEAD || connection->phase == CONNECTION_BODY;
+    connection_end_unused(connection);
+    if (!exchange)
         return;
-    exchange->answer = answer_problem(503, "the daemon is stopping");
+    if (arrives)
+        refuse(exchange, 503, STOPPING);
+    if (arrives || exchange->fanout ||
+        (exchange->stream && stream_cut(exchange->stream, END_STOPPING)))
+        connection_cut(connection);
+    if (!exchange->fanout)
+        return;
+    exchange->answer = answer_problem(503, STOPPING);
     exchange->answer->result = RESULT_FAILED;
     end_fanout(exchange);
 }

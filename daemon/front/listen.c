@@ -177,18 +177,67 @@ static const char *bound_text(int fd, const char *given, struct arena *arena)
                                           : arena_string(arena, given);
 }
 
+/* The number of a port; 0: it has none. */
+static in_port_t port_of(const struct address *address)
+{
+    if (address->name.any.sa_family == AF_INET)
+        return address->name.v4.sin_port;
+    return address->name.any.sa_family == AF_INET6 ? address->name.v6.sin6_port : 0;
+}
+
+/* "[::]:8080" of a socket unit holds 127.0.0.1:8080 too. NULL: no socket that nobody has
+ * claimed is in the way. */
+static const char *passed_holder(const struct opening *opening, const char *text,
+                                 const struct address *wanted)
+{
+    for (size_t i = 0; i < opening->passed->count; i++) {
+        const struct passed_socket *socket = &opening->passed->items[i];
+        struct address bound;
+        if (!socket->claimed && port_of(wanted) != 0 && address_bound(socket->fd, &bound) == 0 &&
+            port_of(&bound) == port_of(wanted))
+            return arena_printf(opening->arena,
+                                "%s is in use: the socket \"%s\" (%s) that systemd passed holds "
+                                "it; write \"systemd:%s\" instead",
+                                text, socket->name, address_text(&bound, opening->arena),
+                                socket->name);
+    }
+    return NULL;
+}
+
+static const char *path_of(const struct listener *listener)
+{
+    return listener->name + strlen(ADDRESS_UNIX);
+}
+
+/* Which file is at the path of a unix socket; false: none. */
+static bool file_of(const struct listener *listener, dev_t *ret_device, ino_t *ret_inode)
+{
+    struct stat status;
+    if (lstat(path_of(listener), &status) != 0)
+        return false;
+    *ret_device = status.st_dev;
+    *ret_inode = status.st_ino;
+    return true;
+}
+
 static const char *open_one(struct opening *opening, const char *text,
                             const struct address *address)
 {
     struct address wanted = *address;
     int fd = open_address(&wanted);
+    const char *holder = fd == -EADDRINUSE ? passed_holder(opening, text, address) : NULL;
+    if (holder)
+        return holder;
     if (fd < 0)
         return open_sentence(text, fd, opening->arena);
-    add(opening, (struct listener){
-                     .fd = fd,
-                     .name = bound_text(fd, text, opening->arena),
-                     .local = wanted.name.any.sa_family == AF_UNIX,
-                 });
+    struct listener listener = {
+        .fd = fd,
+        .name = bound_text(fd, text, opening->arena),
+        .local = wanted.name.any.sa_family == AF_UNIX,
+    };
+    if (listener.local)
+        (void)file_of(&listener, &listener.device, &listener.inode);
+    add(opening, listener);
     return NULL;
 }
 
@@ -285,12 +334,22 @@ const char *listeners_open(const struct strings *addresses, struct passed_socket
     return wrong;
 }
 
+/* Somebody else may have put a socket of theirs there meanwhile. */
+static void remove_own_file(const struct listener *listener)
+{
+    dev_t device;
+    ino_t inode;
+    if (file_of(listener, &device, &inode) && device == listener->device &&
+        inode == listener->inode)
+        unlink(path_of(listener));
+}
+
 void listeners_close(struct listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {
         struct listener *listener = &listeners->items[i];
         if (listener->local && !listener->passed_as)
-            unlink(listener->name + strlen(ADDRESS_UNIX));
+            remove_own_file(listener);
         close(listener->fd);
         listener->fd = -1;
     }

@@ -11,6 +11,7 @@
 #define FRONT_LISTEN_H
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "core/config.h"
 #include "sys/passed.h"
@@ -20,6 +21,8 @@ struct listener {
     const char *name;      /* "127.0.0.1:8080" with the real port, "[::1]:80", "unix:/run/x.sock" */
     const char *passed_as; /* by the service manager under this name; NULL: our own */
     bool local;            /* a unix socket */
+    dev_t device;          /* of the file of a unix socket of our own */
+    ino_t inode;
 };
 
 struct listeners {
@@ -36,7 +39,7 @@ struct listeners {
  * The names of passed sockets are borrowed. */
 const char *listeners_open(const struct strings *addresses, struct passed_sockets *passed,
                            struct arena *arena, struct listeners *ret_listeners);
-/* Closes them; files of our own unix sockets are removed. */
+/* Closes them; files of our own unix sockets are removed, if they are still ours. */
 void listeners_close(struct listeners *listeners);
 
 /* NULL when a listener has the socket; otherwise closes it and says what it is. */

@@ -106,8 +106,9 @@ int server_new(struct loop *loop, const struct fanout_engine *engine, struct con
         .config = config_ref(config),
         .client_left = intake_client_left,
     };
-    int rc = -ENOMEM;
+    errno = 0;
     server->daemon = start_daemon(server);
+    int rc = errno > 0 ? -errno : -ENOMEM; /* it does not say why it failed */
     if (server->daemon) {
         const union MHD_DaemonInfo *info =
             MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -192,8 +193,17 @@ void server_drain(struct server *server)
 
 void server_give_up(struct server *server)
 {
+    server->front.gave_up = true;
     for (struct connection *one = server->front.first; one; one = one->next)
         intake_give_up(one);
+}
+
+uint64_t server_cut(const struct server *server)
+{
+    uint64_t cut = server->front.cut;
+    for (const struct connection *one = server->front.first; one; one = one->next)
+        cut += one->phase == CONNECTION_REPLY && !one->cut && !one->gone;
+    return cut;
 }
 
 const char *server_library_version(void)

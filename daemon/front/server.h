@@ -41,8 +41,12 @@ void server_count_requests(const struct server *server, uint64_t *ret_served,
 
 /* From now on every reply is the last on its connection, and idle connections end. */
 void server_drain(struct server *server);
-/* Cancels all fan-outs; their clients get 503. */
+/* Cancels all fan-outs; their clients get 503, and so does who still sends a request. What
+ * is not in use is closed. */
 void server_give_up(struct server *server);
+/* After server_give_up(), when nothing more is waited for: requests that were cut off by it,
+ * or whose replies have not left. */
+uint64_t server_cut(const struct server *server);
 
 /* "0.9.75": the library that runs. */
 const char *server_library_version(void);

@@ -286,14 +286,15 @@ enum MHD_Result stream_send_head(struct connection *connection, enum reply_form 
     return reply_send_stream(connection->mhd, accept_media(form), NULL, NULL, manner);
 }
 
-void stream_cut(struct stream *stream, enum access_end why)
+bool stream_cut(struct stream *stream, enum access_end why)
 {
     if (!stream->fanout)
-        return;
+        return false;
     fanout_cancel(stream->fanout);
     stream->fanout = NULL;
     loop_clear(stream->connection->front->loop, &stream->heartbeat);
     break_off(stream, why);
+    return true;
 }
 
 enum access_end stream_end(const struct stream *stream)

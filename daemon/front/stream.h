@@ -34,8 +34,9 @@ enum MHD_Result stream_send_head(struct connection *connection, enum reply_form 
                                  const struct reply_manner *manner);
 
 /* If its fan-out still runs: that is cancelled, and the connection ends without the
- * summary, which tells the client that the reply is not complete. Otherwise nothing. */
-void stream_cut(struct stream *stream, enum access_end why);
+ * summary, which tells the client that the reply is not complete. Otherwise nothing, and
+ * false. */
+bool stream_cut(struct stream *stream, enum access_end why);
 /* Why it was cut; END_COMPLETE: it was not. */
 enum access_end stream_end(const struct stream *stream);
 

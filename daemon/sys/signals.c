@@ -11,6 +11,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+int signals_hold_reload(void)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGHUP);
+    return -pthread_sigmask(SIG_BLOCK, &held, NULL);
+}
+
 int signals_open(int *ret_fd)
 {
     sigset_t handled;

@@ -9,6 +9,10 @@
 
 enum { SIGNALS_NONE = 1 };
 
+/* Blocks SIGHUP, whose default is to end the process: one that comes before signals_open()
+ * is read from its descriptor later. Call it first of all. 0 or -errno. */
+int must_check signals_hold_reload(void);
+
 /* Blocks SIGTERM, SIGINT and SIGHUP for this thread and all it will start, and
  * ignores SIGPIPE for the process. Call it before the first thread starts.
  * The caller closes the descriptor; the signals stay blocked. 0 or -errno. */

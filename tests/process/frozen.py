@@ -23,10 +23,14 @@ def frozen(daemon, name):
     def trace(request):
         assert libc.ptrace(request, thread, 0, 0) == 0, os.strerror(ctypes.get_errno())
 
+    def let_go():
+        if libc.ptrace(PTRACE_DETACH, thread, 0, 0) != 0:
+            os.waitpid(thread, WAIT_THREAD)  # its process has ended, but for this thread
+
     trace(PTRACE_SEIZE)
     try:
         trace(PTRACE_INTERRUPT)
         os.waitpid(thread, WAIT_THREAD)  # until it has stopped
         yield
     finally:
-        trace(PTRACE_DETACH)
+        let_go()

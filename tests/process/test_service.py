@@ -92,6 +92,7 @@ def test_a_life_as_the_manager_sees_it(gatherd, manager, fill, tmp_path):
     assert manager.next() == "STOPPING=1"
     assert manager.next() == "EXTEND_TIMEOUT_USEC=15000000"
     assert re.fullmatch(r"STATUS=Stopping: \d+ connections are still open", manager.next())
+    assert manager.next() == "EXTEND_TIMEOUT_USEC=10000000"  # for what comes after the workers
 
 
 def test_the_status_shows_figures(gatherd, manager, upstream):

@@ -20,21 +20,21 @@ STATUS = re.compile(r"^\| (\d{3}) \| `(.+?)` \| ", re.M)
 NOT_PROVOKED = {
     "...: this user is not allowed to listen there": "front/listen.c",
     "cannot start: a worker does not answer": "daemon.c",
-    "a worker is busy and will take the new configuration later": "daemon.c",
+    "a worker is busy and will take the new configuration later": "reload.c",
     "resolving the upstream's name took too long": "core/outcome.def",
     "the upstream's address cannot be reached": "core/outcome.def",
     "the request is not allowed": "core/outcome.def",
     "the call was no longer needed": "core/outcome.def",
     "worker ... does not answer": "heartbeat.c",
-    "stopped: workers did not end in time": "daemon.c",
-    "stopped: a name lookup did not end in time": "daemon.c",
+    "stopped: workers did not end in time": "stop.c",
+    "stopped: a name lookup that does not end is left behind": "stop.c",
     "systemd passed the socket ..., and no entry of listen takes it: nobody is served there":
         "daemon.c",
     'cannot use the socket "..." that systemd passed: ...': "front/listen.c",
     "cannot serve the admin pages: ...": "daemon.c",
-    "cannot start: ...": "daemon.c",
+    "cannot start: ...": "main.c",
     "cannot start a worker: ...": "daemon.c",
-    "tracing cannot be changed: ...": "daemon.c",
+    "tracing cannot be changed: ...": "reload.c",
     "Content-Length must be a plain number": "front/checks.c",
     "a worker cannot wait for events: ...": "worker.c",
     "cannot wait for signals: ...": "daemon.c",
@@ -44,7 +44,7 @@ NOT_PROVOKED = {
     "cannot serve a connection: ...": "worker.c",
     "cannot watch a client connection: ...": "front/connection.c",
     "a stream is cut off: no memory for a part": "front/stream.c",
-    "stopped: the access log or tracing did not end in time": "daemon.c",
+    "stopped: the access log or tracing did not end in time": "stop.c",
 }
 
 # What libmicrohttpd 1.0 refuses in its own words before gatherd sees it.

@@ -118,6 +118,15 @@ def passing(make):
         make.enter(one.sockets[0])
         assert one.start() == 1
         said += one.log()
+    every = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    port = every.getsockname()[1]
+    place = make.directory / "every"
+    place.mkdir()
+    three = Passing(place, f"listen: '127.0.0.1:{port}'\n")
+    three.sockets.append(make.enter(every))
+    three.names.append("http")
+    assert three.start() == 1
+    said += three.log()
     two = Passing(make.directory, "listen: systemd:http\n")
     for name in ("http", "more"):
         two.listen(name)
@@ -155,7 +164,6 @@ def access_logs(make):
     full = make.demo("accessLog: { to: /dev/full }\n")
     full.get("/nothing")
     full.wait_log("No space left")
-    daemon.reload(daemon.config.read_text().replace(str(fifo), "/no/such/place"), "reloaded")
     return said + daemon.log() + full.log() + lines_lost(make) + turned_off(make)
 
 
@@ -242,11 +250,21 @@ def tracing(make):
 
 def reloading(make):
     """Reloads that are refused, wait for a restart, or name a file that cannot be opened."""
-    daemon = make.demo()
+    folder = make.directory / "logs"
+    folder.mkdir()
+    daemon = make.demo(f"accessLog: {{ to: {folder}/log }}\n")
     whole = daemon.config.read_text()
-    daemon.reload(whole + "accessLog: { to: /no/such/folder/log }\n", "stays where it was")
     daemon.reload(whole.replace("workers: 1", "workers: 2"), "a restart is needed")
     daemon.reload("nonsense: 1\n", "stays as it was")
+    daemon.reload("", "stays as it was")
+    daemon.config.unlink()
+    os.mkfifo(daemon.config)
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_log("stays as it was", 3)
+    daemon.config.unlink()
+    (folder / "log").unlink()
+    folder.rmdir()
+    daemon.reload(whole, "stays where it was")
     return daemon.log()
 
 

@@ -83,7 +83,7 @@ def reload_broken(service):
     service.configure(GOOD + "nonsense: 1\n")
     done = service.systemctl("reload", check=False)
     assert done.returncode != 0 and service.serves() and service.pid() == pid
-    assert service.said("gatherd.yaml:") or service.said("nonsense")
+    assert any("nonsense" in str(entry["MESSAGE"]) for entry in service.journal("PRIORITY=3"))
     service.machine.run("systemctl", "kill", "--signal=HUP", "gatherd.service")
     wait_until(lambda: "the old one is in force" in service.show("StatusText"), "the status", 15)
     shown = service.show("StatusText")
@@ -165,13 +165,38 @@ def log_file(service):
         assert service.serves()
         wait_until(lambda: '"endpoint":"/two"' in log.read_text(), "the line in the new file")
         owner, mode = log.stat().st_uid, log.stat().st_mode & 0o777
+        rotate(service, log)
+        refuse_log(service)
     finally:
         service.remove_drop_in("logs")
         service.configure(GOOD)
         service.systemctl("restart")
         service.machine.run("rm", "-rf", "/var/log/gatherd", "/var/log/private/gatherd")
     assert owner in DYNAMIC_UIDS and mode == 0o600, (owner, oct(mode))
-    return f"written by uid {owner}, mode {mode:o}; a reload opens it anew"
+    return (f"written by uid {owner}, mode {mode:o}; a reload opens it anew, and so does logrotate's "
+            "script beside a broken configuration; a place that cannot be written to fails the reload")
+
+
+def rotate(service, log):
+    """What logrotate does, while the configuration on the disk is broken."""
+    from check import GOOD, ROOT
+    text = (ROOT / "packaging/gatherd.logrotate").read_text()
+    script = re.search(r"postrotate\n(.*?)endscript", text, re.S)[1]
+    service.configure(GOOD + "nonsense: 1\n")
+    log.rename(log.with_name("access.log.2"))
+    service.machine.run("sh", "-c", script)
+    wait_until(log.exists, "the new file after logrotate's script")
+    assert service.serves()
+    wait_until(lambda: '"endpoint":"/two"' in log.read_text(), "the line in the newest file")
+
+
+def refuse_log(service):
+    """The check has the service's rights."""
+    from check import GOOD
+    service.configure("accessLog: { to: /etc/gatherd/access.log }\n" + GOOD)
+    done = service.systemctl("reload", check=False)
+    assert done.returncode != 0 and service.said("/etc/gatherd/access.log cannot be opened")
+    assert service.serves()
 
 
 def journal_hangs(service):

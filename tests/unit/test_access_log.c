@@ -96,7 +96,8 @@ static void entries_have_fields(void **state)
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
     struct config *config = fixture_config(arena, "accessLog: { to: journal }\n");
     assert_int_equal(access_log_new(1, 16, address.sun_path, &log), 0);
-    assert_int_equal(access_log_configure(log, config), 0);
+    assert_int_equal(access_log_prepare(log, config), 0);
+    access_log_commit(log);
     leave(log, false);
     expect_entry(fd, usual);
     leave(log, true);
@@ -116,7 +117,8 @@ static void without_a_journal_lines_are_counted(void **state)
     struct access_log *log;
     struct config *config = fixture_config(arena, "accessLog: { to: journal }\n");
     assert_int_equal(access_log_new(1, 16, "/tmp/no-such-journal.sock", &log), 0);
-    assert_int_equal(access_log_configure(log, config), 0);
+    assert_int_equal(access_log_prepare(log, config), 0);
+    access_log_commit(log);
     leave(log, false);
     leave(log, false);
     assert_true(access_log_stop(log));
@@ -155,7 +157,8 @@ static void use(struct place *place, const char *to)
                                                   "accessLog: { to: '%s', format: "
                                                   "'%%{status} %%{target}' }\n",
                                                   to));
-    assert_int_equal(access_log_configure(place->log, config), 0);
+    assert_int_equal(access_log_prepare(place->log, config), 0);
+    access_log_commit(place->log);
     config_unref(config);
 }
 

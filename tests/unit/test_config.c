@@ -485,6 +485,67 @@ static void keeps_counting_over_reloads(void **state)
     config_unref(after);
 }
 
+static struct config *load_text(struct fixture *fixture, const char *text, struct config *previous)
+{
+    write_file(fixture, "main.yaml", text);
+    struct config *config = load_file(fixture, previous);
+    assert_non_null(config);
+    return config;
+}
+
+static void an_upstream_that_comes_back_counts_on(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char with[] = "upstreams: {a: {url: \"http://x\"}, b: {url: \"http://y\"}}";
+    static const char without[] = "upstreams: {a: {url: \"http://x\"}}";
+    struct config *first = load_text(fixture, with, NULL);
+    struct gauge *gauge = config_upstream(first, "b")->in_flight;
+    assert_true(gauge_enter(gauge, 0)); /* the call keeps `first` */
+    struct config *second = load_text(fixture, without, first);
+    struct config *third = load_text(fixture, without, second);
+    config_unref(second);
+    struct config *fourth = load_text(fixture, with, third);
+    config_unref(third);
+    assert_ptr_equal(config_upstream(fourth, "b")->in_flight, gauge);
+    assert_int_equal(gauge_value(config_upstream(fourth, "b")->in_flight), 1);
+    gauge_leave(gauge);
+    config_unref(first);
+    /* Nobody uses it: it is forgotten at the reload after the next. */
+    struct config *fifth = load_text(fixture, without, fourth);
+    config_unref(fourth);
+    assert_non_null(fifth->former);
+    struct config *sixth = load_text(fixture, without, fifth);
+    config_unref(fifth);
+    assert_null(sixth->former);
+    config_unref(sixth);
+}
+
+static void a_file_that_became_empty_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    write_file(fixture, "conf.d/a.yaml", "upstreams: {a: {url: \"http://x\"}}");
+    struct config *running = load_text(fixture, "drain: 1s", NULL);
+    write_file(fixture, "main.yaml", "");
+    assert_null(load_file(fixture, running));
+    assert_true(has_fault(fixture, path_of(fixture, "main.yaml"), "is empty"));
+    faults_init(&fixture->faults, fixture->arena, 100);
+    write_file(fixture, "main.yaml", "drain: 1s");
+    write_file(fixture, "conf.d/a.yaml", "# nothing yet\n");
+    assert_null(load_file(fixture, running));
+    assert_int_equal(fixture->faults.count, 1);
+    assert_true(has_fault(fixture, path_of(fixture, "conf.d/a.yaml"), "is empty"));
+    faults_init(&fixture->faults, fixture->arena, 100);
+    /* At the start it is what somebody wants, and so is a new part without anything. */
+    struct config *other = load_file(fixture, NULL);
+    assert_non_null(other);
+    write_file(fixture, "main.yaml", "drain: 2s");
+    struct config *last = load_file(fixture, other);
+    assert_non_null(last);
+    config_unref(last);
+    config_unref(other);
+    config_unref(running);
+}
+
 static void counts_references(void **state)
 {
     struct config *config = load_good(*state, "drain: 1s");
@@ -612,6 +673,8 @@ int main(void)
         TEST(defaults_are_an_empty_file),
         TEST(says_what_needs_a_restart),
         TEST(keeps_counting_over_reloads),
+        TEST(an_upstream_that_comes_back_counts_on),
+        TEST(a_file_that_became_empty_is_refused),
         TEST(counts_references),
         TEST(describes_every_option),
         TEST(writes_the_manual_page_in_roff),

@@ -202,6 +202,25 @@ static void test_unix_socket_files(void **state)
     rmdir(directory);
 }
 
+static void test_a_unix_socket_of_somebody_else_stays(void **state)
+{
+    (void)state;
+    scope_arena struct arena *arena = arena_new();
+    char directory[] = "/tmp/gatherd-listen-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    const char *path = arena_printf(arena, "%s/s", directory);
+    const char *address = arena_printf(arena, "unix:%s", path);
+    struct listeners first, second;
+    assert_null(open_list(arena, &address, 1, &first));
+    assert_int_equal(unlink(path), 0);
+    assert_null(open_list(arena, &address, 1, &second));
+    listeners_close(&first);
+    assert_int_equal(access(path, F_OK), 0);
+    listeners_close(&second);
+    assert_int_equal(access(path, F_OK), -1);
+    rmdir(directory);
+}
+
 static void test_shedding_ends_a_client(void **state)
 {
     (void)state;
@@ -233,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_opens_and_accepts),
         cmocka_unit_test(test_address_in_use),
         cmocka_unit_test(test_unix_socket_files),
+        cmocka_unit_test(test_a_unix_socket_of_somebody_else_stays),
         cmocka_unit_test(test_shedding_ends_a_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,22 @@ static void a_manager_that_is_gone_is_an_error(void **state)
     free(name);
 }
 
+static void a_manager_that_does_not_read_costs_a_moment(void **state)
+{
+    (void)state;
+    enum { MOST = 10000 };
+    int rc = 0, sent = 0;
+    usec_t began = clock_now();
+    for (; rc == 0 && sent < MOST; sent++)
+        rc = notify_watchdog();
+    assert_int_equal(rc, -EAGAIN);
+    assert_true(clock_now() - began < 5 * USEC_PER_SEC);
+    for (; sent > 1; sent--)
+        assert_string_equal(receive(), "WATCHDOG=1");
+    assert_int_equal(notify_stopping(), 0);
+    assert_string_equal(receive(), "STOPPING=1");
+}
+
 static void the_watchdog_is_for_its_process(void **state)
 {
     (void)state;
@@ -137,6 +154,7 @@ int main(void)
         cmocka_unit_test(a_status_is_one_assignment),
         cmocka_unit_test(without_a_manager_nothing_happens),
         cmocka_unit_test(a_manager_that_is_gone_is_an_error),
+        cmocka_unit_test(a_manager_that_does_not_read_costs_a_moment),
         cmocka_unit_test(the_watchdog_is_for_its_process),
     };
     return cmocka_run_group_tests(tests, open_manager, close_manager);

@@ -210,6 +210,29 @@ static void what_does_not_listen_is_refused(void **state)
     end(&rig);
 }
 
+/* As ListenStream=8080 in a unit, beside the default of `listen`. */
+static void a_passed_socket_that_holds_an_address_is_named(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct address bound;
+    begin(&rig);
+    int fd = bound_socket(":0", SOCK_STREAM, true);
+    assert_int_equal(address_bound(fd, &bound), 0);
+    const char *place = address_text(&bound, rig.arena);
+    pass(&rig, "web", fd, true);
+    const char *wanted = arena_printf(rig.arena, "127.0.0.1%s", strrchr(place, ':'));
+    assert_string_equal(
+        open_list(&rig, wanted, NULL),
+        arena_printf(rig.arena,
+                     "%s is in use: the socket \"web\" (%s) that systemd passed holds it; write "
+                     "\"systemd:web\" instead",
+                     wanted, place));
+    assert_string_equal(open_list(&rig, "systemd:web", wanted),
+                        arena_printf(rig.arena, "%s is in use by another program", wanted));
+    end(&rig);
+}
+
 /* ---- taking them out of the environment, in a process of its own ---- */
 
 /* Runs as the child whose descriptors from 3 on are `fds`; the result is its exit code. */
@@ -292,6 +315,7 @@ int main(void)
         cmocka_unit_test(closing_leaves_the_managers_socket_alone),
         cmocka_unit_test(missing_sockets_are_errors),
         cmocka_unit_test(what_does_not_listen_is_refused),
+        cmocka_unit_test(a_passed_socket_that_holds_an_address_is_named),
         cmocka_unit_test(they_come_with_names_and_leave_the_environment),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
