@@ -291,7 +291,7 @@ static void what_cannot_be_opened_is_named(void **state)
     assert_int_equal(mkfifo(place.path, 0600), 0);
     struct config *config = fixture_config(
         place.arena, arena_printf(place.arena, "accessLog: { to: '%s' }\n", place.path));
-    int rc = access_log_configure(place.log, config);
+    int rc = access_log_prepare(place.log, config);
     assert_int_equal(rc, -ENXIO);
     assert_string_equal(access_log_refusal(config, rc), "it is a FIFO that nobody reads");
     unlink(place.path);
