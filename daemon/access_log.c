@@ -25,6 +25,7 @@
 #include "base/mem.h"
 #include "core/access_format.h"
 #include "core/access_sentence.h"
+#include "core/trace_context.h"
 #include "events.h"
 #include "sys/journal.h"
 
@@ -263,10 +264,23 @@ static struct log_fields fields_of(const struct access_record *record, struct te
     return fields;
 }
 
+/* What an entry has beside the fields of any line about a request. */
+static void add_entry_fields(const struct access_record *record, const char *client,
+                             const char *trace, struct log_fields *fields)
+{
+    log_add_text(fields, "CLIENT", client);
+    log_add_number(fields, "BYTES", record->bytes);
+    log_add_text(fields, "END", access_end_text(record->end));
+    log_add_number(fields, "READ_US", record->read);
+    log_add_number(fields, "WORK_US", record->work);
+    if (record->traced)
+        log_add_text(fields, "TRACE_ID", trace);
+}
+
 static void say(struct access_log *log, const struct access_record *record, bool to_journal)
 {
     struct texts texts;
-    char client[ACCESS_ADDRESS_TEXT], sentence[ACCESS_SENTENCE_MAX];
+    char client[ACCESS_ADDRESS_TEXT], trace[TRACE_ID_TEXT + 1], sentence[ACCESS_SENTENCE_MAX];
     struct log_fields fields = fields_of(record, &texts);
     access_sentence_write(record, sentence);
     if (!to_journal) {
@@ -274,8 +288,8 @@ static void say(struct access_log *log, const struct access_record *record, bool
         return;
     }
     access_address_write(record->client, record->address, client);
-    log_add_text(&fields, "CLIENT", client);
-    log_add_number(&fields, "BYTES", record->bytes);
+    trace_id_write(record->trace_id, trace);
+    add_entry_fields(record, client, trace, &fields);
     int rc = log->journal
                  ? journal_send(log->journal, record->slow ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
                                 sentence, &fields)

@@ -79,6 +79,8 @@ static void entries_have_fields(void **state)
         "STATUS=502\n",
         "DURATION_US=1234\n",
         "CLIENT=unix\n",
+        "END=complete\n",
+        "WORK_US=",
         "MESSAGE=GET /x: 502 in 1.2 ms\n",
         NULL,
     };
