@@ -124,7 +124,7 @@ static void read_children(const struct reading *reading, const struct option *op
                           const struct node *node, struct option_list *list)
 {
     bool named = option->type == OPTION_MAP;
-    if (node->kind == NODE_NULL && !reading->document)
+    if (node->kind == NODE_NULL && !reading->document && option->min == 0)
         return; /* "upstreams:" with everything below it commented out */
     if (!check_kind(reading, node, named ? NODE_MAP : NODE_LIST, named ? "a map" : "a list"))
         return;

@@ -281,6 +281,7 @@ static void says_which_type_is_right(void **state)
     expect(*state, SECTION_TOP, "logLevel: loud", "f:1:11",
            "must be \"error\", \"warning\", \"info\" or \"debug\", not \"loud\"");
     expect(*state, SECTION_BATCH, "requests: []", "f:1:11", "must not be empty");
+    expect(*state, SECTION_BATCH, "requests:", "f:1:10", "must be a list, not null");
     expect(*state, SECTION_BATCH, "merge: keyed", "f:1:1", "\"requests\" is missing");
 }
 
