@@ -31,18 +31,27 @@ def test_demo_once(upstream):
                       for number, name in enumerate(("first", "second", "third"), 1)}
 
 
+def heed_interrupts():
+    """Who starts the tests in the background has them ignored, which a shell cannot undo."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_demo_until_interrupted():
     """Without ONCE it serves until it is interrupted, and leaves no program behind."""
     settings = environment()
-    with subprocess.Popen(SCRIPT, env=settings, stdout=subprocess.PIPE, text=True) as script:
-        for line in script.stdout:
-            if "Ctrl-C" in line:
-                break
-        address = ("127.0.0.1", int(settings["PORT"]))
-        page = harness.client.fetch(address, "GET", "/posts/7/page").json()
-        assert list(page) == ["post", "author", "comments"] and page["author"]["id"] == 1
-        script.send_signal(signal.SIGINT)
-        assert script.wait(harness.PATIENCE) == 0
+    with subprocess.Popen(SCRIPT, env=settings, stdout=subprocess.PIPE, text=True,
+                          preexec_fn=heed_interrupts) as script:
+        try:
+            for line in script.stdout:
+                if "Ctrl-C" in line:
+                    break
+            address = ("127.0.0.1", int(settings["PORT"]))
+            page = harness.client.fetch(address, "GET", "/posts/7/page").json()
+            assert list(page) == ["post", "author", "comments"] and page["author"]["id"] == 1
+            script.send_signal(signal.SIGINT)
+            assert script.wait(harness.PATIENCE) == 0
+        finally:
+            script.terminate()  # if it has not ended, nobody shall wait for it
     for name in ("PORT", "UPSTREAM_PORT"):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", int(settings[name])), 2)
