@@ -2,14 +2,10 @@
 
 import http.server
 import json
-import os
-import pathlib
 import queue
-import shutil
-import signal
-import subprocess
 import threading
 
+import browser
 import harness
 import pytest
 
@@ -120,47 +116,8 @@ def site():
 @pytest.fixture
 def browse(tmp_path):
     """Opens a URL in a headless browser."""
-    started = []
-
-    def start(url):
-        binary = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-        assert binary, "chromium-headless-shell is missing: run make deps-test"
-        options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                   f"--user-data-dir={tmp_path}/profile", "--remote-debugging-port=0"]
-        # The name may be a script's, which leaves the browser behind when it is ended; and the
-        # browser has processes of its own.
-        started.append(subprocess.Popen(
-            [binary, "--headless", *options, url], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
-
-    yield start
-    for process in started:
-        end_session(process)
-
-
-def members(session):
-    """The processes of a session that still run."""
-    found = []
-    for folder in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            state, _, _, number = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has just ended
-        if int(number) == session and state not in "ZX":
-            found.append(int(folder.name))
-    return found
-
-
-def end_session(process):
-    """Ends what a test started, with everything that it started in turn."""
-    os.killpg(process.pid, signal.SIGTERM)  # the leader is not waited for yet, so it is still there
-    process.wait(harness.PATIENCE)
-    for left in members(process.pid):
-        try:
-            os.kill(left, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    harness.wait_until(lambda: not members(process.pid), "the browser's processes to end")
+    with browser.Opened(tmp_path) as opened:
+        yield opened.open
 
 
 def open_page(gatherd, gated, site, browse, how):

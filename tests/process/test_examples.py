@@ -2,12 +2,14 @@
 
 import functools
 import http.server
+import pathlib
+import queue
 import re
-import shutil
 import subprocess
 import sys
 import threading
 
+import browser
 import checks
 import harness
 import pytest
@@ -18,15 +20,48 @@ EXAMPLES = harness.ROOT / "conf" / "examples"
 PAGE = "/pages/products/lamp-1?user=3"
 
 
+# Added to the page as it is served: tells the server what it shows when it has its summary.
+TELL = b"""<script>
+new MutationObserver(() => fetch("/seen", {method: "POST", body: document.documentElement.outerHTML}))
+  .observe(document.getElementById("summary"), {childList: true});
+</script>"""
+
+
+class Site(http.server.SimpleHTTPRequestHandler):
+    """The examples' folder as a web site."""
+
+    def do_GET(self):
+        """A file, with the script above behind it."""
+        page = pathlib.Path(self.translate_path(self.path)).read_bytes() + TELL
+        self.answer(page)
+
+    def do_POST(self):
+        """What a page shows."""
+        self.server.seen.put(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.answer(b"")
+
+    def answer(self, body):
+        """200 with a body."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
 @pytest.fixture
 def site():
-    """The examples' folder as a web site; its origin."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=EXAMPLES)
-    handler.log_message = lambda *_: None
+    """The examples' folder as a web site; `url` and, in `seen`, what its pages show."""
+    handler = functools.partial(Site, directory=EXAMPLES)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    server.seen, server.url = queue.Queue(), f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
+    yield server
     server.shutdown()
     thread.join()
     server.server_close()
@@ -119,17 +154,11 @@ def test_client(example):
 
 def test_page(example, site, tmp_path):
     """In a browser: merged by fetch, and as they complete by a streamed reader."""
-    daemon = example("backend-for-frontend.yaml", site)
-    binary = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    assert binary, "chromium-headless-shell is missing: run make deps-test"
-    url = f"{site}/page.html?gatherd=http://127.0.0.1:{daemon.port}&path={PAGE}"
-    done = subprocess.run(
-        [binary, "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-         "--disable-background-networking", f"--user-data-dir={tmp_path}/profile",
-         "--virtual-time-budget=20000", "--dump-dom", url],
-        capture_output=True, text=True, timeout=60, check=False)
-    text = done.stdout
-    assert "Merged: complete; total=5; ok=5" in text, done.stderr[-2000:]
+    daemon = example("backend-for-frontend.yaml", site.url)
+    with browser.Opened(tmp_path) as opened:
+        opened.open(f"{site.url}/page.html?gatherd=http://127.0.0.1:{daemon.port}&path={PAGE}")
+        text = site.seen.get(timeout=60)
+    assert "Merged: complete; total=5; ok=5" in text, text
     for part in ("product", "ratings", "user", "cart", "recommended"):
         assert f"<h2>{part}: 200</h2>" in text, text
     assert re.search(r'summary: \{.*"ok":5', text.replace("&quot;", '"')), text
