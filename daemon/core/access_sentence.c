@@ -32,9 +32,16 @@ static void name_culprit(const struct access_record *record, char *out, size_t s
                  upstream.len, upstream.data, milliseconds(record->slowest));
 }
 
+/* What the head would have told, if it had come. */
+static struct text or_dash(struct text text)
+{
+    return text.len > 0 ? text : (struct text){1, "-"};
+}
+
 void access_sentence_write(const struct access_record *record, char out[ACCESS_SENTENCE_MAX])
 {
-    struct text method = text_of(record, ACCESS_METHOD), target = text_of(record, ACCESS_TARGET);
+    struct text method = or_dash(text_of(record, ACCESS_METHOD));
+    struct text target = or_dash(text_of(record, ACCESS_TARGET));
     int len = snprintf(out, ACCESS_SENTENCE_MAX, "%s%.*s %.*s: %u in %.1f ms",
                        record->slow ? "slow request: " : "", method.len, method.data, target.len,
                        target.data, record->status, milliseconds(record->duration));

@@ -100,7 +100,7 @@ static struct node *parse_file(struct arena *arena, const char *file, bool may_w
     if (root && !root->first && previous && has_part_of(previous, file)) {
         fault_in(faults, file,
                  "is empty, and options in force are from it; write a new file beside it and "
-                 "rename that, or restart if this is meant");
+                 "rename that, or remove this one or restart if it is meant");
         return NULL;
     }
     return root;

@@ -53,10 +53,11 @@ static struct answer *answer_options(const struct inbound *inbound, const char *
 static struct answer *answer_wrong_method(const char *method, const char *allow)
 {
     scope_arena struct arena *arena = arena_new();
+    const char *methods = arena_printf(arena, "%s, OPTIONS", allow);
     const char *detail =
-        arena_printf(arena, "%s is not allowed here; what is: %s, OPTIONS", method, allow);
+        arena_printf(arena, "%s is not allowed here; what is: %s", method, methods);
     struct answer *answer = answer_problem(405, detail);
-    answer_add_header(answer, "Allow", allow);
+    answer_add_header(answer, "Allow", methods);
     return answer;
 }
 

@@ -120,8 +120,11 @@ static void count_limit(const struct connection *connection)
                     connection->phase == CONNECTION_HEAD ? TALLY_HEADER_TIME : TALLY_BODY_TIME);
     else if (connection->phase == CONNECTION_REPLY)
         tally_limit(tally, TALLY_SEND_TIME);
-    else if (connection->phase == CONNECTION_IDLE && !connection->gone &&
-             !connection->front->draining)
+    else if (connection->gone || connection->front->draining)
+        return;
+    else if (connection->phase == CONNECTION_FRESH)
+        tally_limit(tally, TALLY_HEADER_TIME);
+    else if (connection->phase == CONNECTION_IDLE)
         tally_limit(tally, TALLY_IDLE_TIME);
 }
 

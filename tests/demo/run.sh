@@ -45,7 +45,7 @@ trap 'exit 0' INT TERM
 await() {
     local name=$1 pid=$2 log=$3 number=$4 option=$5
     for _ in $(seq 200); do
-        if grep -q 'listening on' "$log"; then
+        if grep -qs 'listening on' "$log"; then
             return
         fi
         if ! kill -0 "$pid" 2>/dev/null; then

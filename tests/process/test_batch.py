@@ -667,4 +667,4 @@ def test_other_methods(daemon, silent, method):
     """405 with Allow."""
     reply = daemon.fetch(method, "/batch", {}, b"{}")
     checks.problem(reply, 405)
-    assert {"GET", "POST"} <= set(reply.header("allow").split(", "))
+    assert {"GET", "POST", "OPTIONS"} <= set(reply.header("allow").split(", "))

@@ -281,6 +281,17 @@ def test_a_slow_header_is_counted(gatherd):
     assert page.sum("gatherd_requests_total") == 1
 
 
+@pytest.mark.parametrize("sent", [b"", b"GET /x HT"])
+def test_a_first_line_that_does_not_come(gatherd, sent):
+    """headerTime ends the connection without a word, and is counted."""
+    daemon = gatherd('admin: "127.0.0.1:0"\nlimits: { headerTime: 200ms }\n')
+    with daemon.connect() as connection:
+        if sent:
+            connection.send(sent)
+        assert connection.closed()
+    assert daemon.metrics().value("gatherd_limit_hits_total", limit="headerTime") == 1
+
+
 def test_a_slow_body_is_counted(gatherd):
     """bodyTime likewise; it is known already whose request it is."""
     daemon = gatherd('admin: "127.0.0.1:0"\nlimits: { bodyTime: 200ms }\n')
