@@ -56,27 +56,31 @@ scrape_configs:
 OWN_JOB = 'job="gatherd",'
 
 
-def fetch(directory):
-    """Debian's package, unpacked. A machine may have no lists of packages, or old ones."""
+def fetch(package, directory):
+    """A package of Debian's, unpacked. A machine may have no lists of packages, or old ones."""
     directory.mkdir(parents=True, exist_ok=True)
-    download = ["apt-get", "download", "-q", "prometheus"]
+    download = ["apt-get", "download", "-q", package]
     if subprocess.run(download, cwd=directory, check=False).returncode != 0:
         as_root = [] if os.geteuid() == 0 else ["sudo"]
         subprocess.run([*as_root, "apt-get", "update", "-q"], check=True)
         subprocess.run(download, cwd=directory, check=True)
-    package = next(directory.glob("prometheus_*.deb"))
-    subprocess.run(["dpkg-deb", "-x", package, directory / "unpacked"], check=True)
-    (directory / "unpacked").rename(directory / "root")  # whole, or not there
-    package.unlink()
+    archive = next(directory.glob(f"{package}_*.deb"))
+    subprocess.run(["dpkg-deb", "-x", archive, directory / "unpacked"], check=True)
+    (directory / "unpacked").rename(directory / package)  # whole, or not there
+    archive.unlink()
 
 
 def tool(name, directory):
-    """The path of one of Prometheus' programs."""
+    """The path of one of Prometheus' programs: all in one package in Debian 12, one each in 13."""
     if shutil.which(name):
         return shutil.which(name)
-    if not (directory / "root").exists():
-        fetch(directory)
-    return str(directory / "root" / "usr" / "bin" / name)
+    for package in ("prometheus", name):
+        if not (directory / package).exists():
+            fetch(package, directory)
+        program = directory / package / "usr" / "bin" / name
+        if program.exists():
+            break
+    return str(program)
 
 
 def ask(base, path, **query):
