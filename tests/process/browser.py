@@ -1,5 +1,6 @@
-"""A headless browser that is ended with everything it started."""
+"""A headless browser that is ended with everything it started, and servers of pages for it."""
 
+import http.server
 import os
 import pathlib
 import shutil
@@ -32,6 +33,21 @@ def end_session(process):
         except ProcessLookupError:
             pass
     harness.wait_until(lambda: not members(process.pid), "the browser's processes to end")
+
+
+class Answering(http.server.SimpleHTTPRequestHandler):
+    """What servers of pages have in common."""
+
+    def answer(self, body):
+        """200 with a body."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Nothing."""
 
 
 class Opened:

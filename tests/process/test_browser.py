@@ -63,7 +63,7 @@ class Site:
         self.seen = queue.Queue()
         site = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(browser.Answering):
             """GET: the page; POST: something seen."""
 
             def do_GET(self):
@@ -74,17 +74,6 @@ class Site:
                 """Something seen."""
                 site.seen.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.answer(b"")
-
-            def answer(self, body):
-                """200 with a body."""
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                """Nothing."""
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True

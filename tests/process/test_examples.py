@@ -27,7 +27,7 @@ new MutationObserver(() => fetch("/seen", {method: "POST", body: document.docume
 </script>"""
 
 
-class Site(http.server.SimpleHTTPRequestHandler):
+class Site(browser.Answering):
     """The examples' folder as a web site."""
 
     def do_GET(self):
@@ -39,17 +39,6 @@ class Site(http.server.SimpleHTTPRequestHandler):
         """What a page shows."""
         self.server.seen.put(self.rfile.read(int(self.headers["Content-Length"])).decode())
         self.answer(b"")
-
-    def answer(self, body):
-        """200 with a body."""
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        """Nothing."""
 
 
 @pytest.fixture
