@@ -2,12 +2,12 @@
 # Sourced by checks that need a bare Debian to install into.
 # Nothing they do outlives them: mounts and processes end with the namespaces of a command.
 
-# make_tree TREE SUITE [BARE]: a copy of BARE, or what debootstrap makes of SUITE (from MIRROR)
+# make_tree TREE SUITE [BARE]: a copy of BARE, or what debootstrap makes of SUITE (from MIRROR or its own mirror)
 make_tree() {
     if [[ -n ${3:-} ]]; then
         cp -a "$3" "$1"
     else
-        debootstrap --variant=minbase "$2" "$1" "${MIRROR:-http://deb.debian.org/debian}"
+        debootstrap --variant=minbase "$2" "$1" ${MIRROR:+"$MIRROR"}
     fi
     cp -L /etc/resolv.conf "$1/etc/resolv.conf"
     # Every installed system has it, debootstrap does not write it.

@@ -2,13 +2,12 @@
 # Makes the Debian tree that check.py boots: tree.sh TARGET PROGRAM [PRISTINE-TREE]
 # It has systemd, the libraries that the program needs, and what debian/tests/smoke needs. One
 # that is there already gets what it lacks. Without a pristine tree one is made by debootstrap:
-# the release in SUITE (bookworm), from the mirror in MIRROR.
+# the release in SUITE (bookworm), from the mirror in MIRROR or debootstrap's own.
 set -eu
 
 target=$1 program=$2
 pristine=${3:-}
 suite=${SUITE:-bookworm}
-mirror=${MIRROR:-http://deb.debian.org/debian}
 libraries=$("$(dirname "$0")/../../packaging/needs.sh" "$program")
 wanted="systemd systemd-sysv dbus curl jq python3 $libraries"
 
@@ -33,10 +32,9 @@ mkdir -p "$(dirname "$target")"
 if [ -n "$pristine" ]; then
     cp -a "$pristine" "$fresh"
 else
-    debootstrap --variant=minbase "$suite" "$fresh" "$mirror"
+    debootstrap --variant=minbase "$suite" "$fresh" ${MIRROR:+"$MIRROR"}
 fi
 cp -L /etc/resolv.conf "$fresh/etc/resolv.conf"
-printf 'deb %s %s main\n' "$mirror" "$suite" > "$fresh/etc/apt/sources.list"
 chroot "$fresh" apt-get update -q
 # shellcheck disable=SC2086 # a list of packages
 DEBIAN_FRONTEND=noninteractive chroot "$fresh" \
