@@ -14,7 +14,9 @@ const char *upstream_outcome_text(size_t outcome)
                                     : outcome_text((enum outcome_code)(outcome - STATUS_INDEXES));
 }
 
-bool upstream_outcome_failed(size_t outcome)
+/* True when it speaks against an upstream, or the way there: 5xx, or no reply, but for calls that
+ * were not needed any more. */
+static bool upstream_outcome_failed(size_t outcome)
 {
     return outcome < STATUS_INDEXES ? status_index_failed((enum status_index)outcome)
                                     : outcome != STATUS_INDEXES + OUTCOME_CANCELLED;

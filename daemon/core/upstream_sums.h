@@ -22,9 +22,6 @@ void upstream_sums_read(const struct metrics_source *source, size_t slot,
                         struct upstream_sums *ret_sums);
 /* "200", or the code of a failure. */
 const char *upstream_outcome_text(size_t outcome);
-/* True when it speaks against an upstream, or the way there: 5xx, or no reply, but for calls that
- * were not needed any more. */
-bool upstream_outcome_failed(size_t outcome);
 
 /* Adds what one worker counted. */
 void durations_add(struct metric_durations *sum, const struct duration_tally *tally);

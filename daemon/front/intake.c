@@ -86,7 +86,7 @@ static void refuse(struct exchange *exchange, unsigned status, const char *detai
     if (status != 503)
         account_limit(&exchange->account,
                       status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
-    account_reply(&exchange->account, status, 0, RESULT_NONE);
+    account_reply(&exchange->account, status, 0, RESULT_NONE); /* counted before it is seen */
     buffer_done(&exchange->body);
     account_reply(&exchange->account, status,
                   connection_refuse(exchange->connection, status, detail), RESULT_NONE);
