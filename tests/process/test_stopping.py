@@ -22,6 +22,12 @@ def slow(url="/hang"):
                             "merge": "keyed", "timeout": "60s"})
 
 
+def prompt(end_takes):
+    """Whether an end after the 300 ms of draining waits for nothing more: what waits by design
+    takes the 500 ms of a last flush, and every time; what a busy machine delays, now and then."""
+    return any(end_takes() < 0.3 + 0.5 for _ in range(3))
+
+
 @contextlib.contextmanager
 def storm(daemon, every):
     """SIGHUP again and again, until the daemon has ended."""
@@ -168,19 +174,24 @@ def test_what_was_cut_off_is_counted(gatherd, upstream):
 ])
 def test_a_request_that_still_arrives_at_the_end(gatherd, sent, interim):
     """Who sends it is told, and the end is not held up by what has been said."""
-    daemon = gatherd(PLAIN + "drain: 300ms\n")
-    with daemon.connect() as late:
-        late.send(sent)
-        if interim:
-            assert late.take_until(b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
-        daemon.signal(signal.SIGTERM)
-        began = time.monotonic()
-        reply = late.receive()
-        assert reply.status == 503 and reply.json()["detail"] == "the daemon is stopping"
-        assert reply.header("Connection") == "close" and late.closed()
-        late.sock.close()
-        assert daemon.wait() == 0 and time.monotonic() - began < 0.3 + 0.5
-    daemon.stop()
+    def end_takes():
+        daemon = gatherd(PLAIN + "drain: 300ms\n")
+        with daemon.connect() as late:
+            late.send(sent)
+            if interim:
+                assert late.take_until(b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
+            daemon.signal(signal.SIGTERM)
+            began = time.monotonic()
+            reply = late.receive()
+            assert reply.status == 503 and reply.json()["detail"] == "the daemon is stopping"
+            assert reply.header("Connection") == "close" and late.closed()
+            late.sock.close()
+            assert daemon.wait() == 0
+            took = time.monotonic() - began
+        daemon.stop()
+        return took
+
+    assert prompt(end_takes)
 
 
 def test_a_request_that_comes_after_the_drain_time(gatherd, upstream):
@@ -200,16 +211,21 @@ def test_a_request_that_comes_after_the_drain_time(gatherd, upstream):
 
 def test_connections_without_a_request_hold_nothing_up(gatherd):
     """drainIdle is longer than drain: they are closed with it, not later."""
-    daemon = gatherd(PLAIN + "drain: 300ms\ndrainIdle: 10s\n")
-    with daemon.connect() as fresh, daemon.connect() as idle:
-        idle.request("GET", "/nothing")
-        assert idle.receive().status == 404
-        began = time.monotonic()
-        daemon.signal(signal.SIGTERM)
-        assert daemon.wait() == 0 and time.monotonic() - began < 0.3 + 0.5
-        assert fresh.closed() and idle.closed()
-    assert "everything in flight has ended" in daemon.log()
-    daemon.stop()
+    def end_takes():
+        daemon = gatherd(PLAIN + "drain: 300ms\ndrainIdle: 10s\n")
+        with daemon.connect() as fresh, daemon.connect() as idle:
+            idle.request("GET", "/nothing")
+            assert idle.receive().status == 404
+            began = time.monotonic()
+            daemon.signal(signal.SIGTERM)
+            assert daemon.wait() == 0
+            took = time.monotonic() - began
+            assert fresh.closed() and idle.closed()
+        assert "everything in flight has ended" in daemon.log()
+        daemon.stop()
+        return took
+
+    assert prompt(end_takes)
 
 
 def test_a_fresh_connection_is_kept_for_a_moment(gatherd):

@@ -247,12 +247,12 @@ def test_waiting_is_in_order(gatherd, upstream):
 def test_waiting_has_its_timeout(gatherd, upstream):
     """A call's time runs while it waits; then it is 503, was never sent, and is gone."""
     daemon = gatherd(WAITING)
-    blockers = start(daemon, calls(["/delay/1500", "/delay/1500"]))
+    blockers = start(daemon, calls(["/delay/2500", "/delay/2500"]))
     upstream.wait_stats("inFlight", 2)
     started = time.monotonic()
     answer = daemon.batch(calls(["/posts/1"], timeout="200ms"), merge="keyed")
     error = checks.failed(answer, 503, "connection_limit_reached", "r0")
-    assert 0.15 < time.monotonic() - started < 1.2
+    assert 0.15 < time.monotonic() - started < 2.3
     assert error["attempts"] == 0 and "waited for a free place" in error["detail"]
     assert daemon.batch(calls(["/posts/1"] * 3), merge="array").status == 200  # three wait
     assert blockers.receive().status == 200
@@ -289,7 +289,7 @@ def test_waiting_ends_with_the_client(gatherd, upstream):
 def test_waiting_over_a_reload(gatherd, fill, upstream):
     """Calls that wait survive a reload; a higher limit lets them in."""
     daemon = gatherd(WAITING)
-    blockers = start(daemon, calls(["/delay/1500", "/delay/1500"]))
+    blockers = start(daemon, calls(["/delay/2500", "/delay/2500"]))
     upstream.wait_stats("inFlight", 2)
     waiting = start(daemon, calls(["/delay/100"] * 3), merge="array")
     time.sleep(0.2)
@@ -298,7 +298,7 @@ def test_waiting_over_a_reload(gatherd, fill, upstream):
     daemon.reload(fill(WAITING.replace("maxInFlight: 2", "maxInFlight: 5")),
                   "configuration reloaded")
     assert waiting.receive().json() == [{"delay": 100}] * 3
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 2
     assert upstream.stats()["peakInFlight"] == 5
     assert blockers.receive().status == 200
 
@@ -357,7 +357,7 @@ def test_a_worker_that_serves_does_not_look_stuck(gatherd):
     for thread in clients:
         thread.join(10)
     assert page.sum("gatherd_worker_requests_total") - served > 5000
-    assert longest < 0.5
+    assert longest < 1.5
 
 
 def test_shows_what_the_kernel_knows_of_workers(gatherd):
