@@ -254,16 +254,16 @@ static void set_value(struct answer *answer, struct job *job)
 {
     if (!apply_joins(answer, job))
         return;
-    const struct part *conflicting = NULL;
+    struct merge_refusal refusal = {NULL, NULL, NULL};
     struct buffer body;
     buffer_init(&body, job->config->limits.merged);
     enum outcome_code refused = OUTCOME_NONE;
     if (!move_single(answer, job))
-        refused = merge_write(job, &body, &conflicting);
+        refused = merge_write(job, &body, &refusal);
     if (refused != OUTCOME_NONE) {
         buffer_done(&body);
-        job_reject(job, (size_t)(conflicting - job->parts), refused,
-                   refused == OUTCOME_MERGE_TYPE ? MERGE_TOO_DEEP : NULL);
+        job_reject(job, (size_t)(refusal.part - job->parts), refused,
+                   merge_refusal_text(job, refused, &refusal));
         set_failure(answer, job);
         return;
     }

@@ -12,6 +12,7 @@
 
 /* A part's share besides its value and reply header: key or envelope members. */
 enum { OVERHEAD = 64, ENVELOPE_OVERHEAD = 160 };
+enum { PLACE_MAX = 200 }; /* of the name of a place; a longer one is cut */
 
 bool merge_is_partial(const struct job *job)
 {
@@ -133,14 +134,14 @@ static void write_coalesced(const struct job *job, struct buffer *out)
 }
 
 static enum outcome_code write_object(const struct job *job, struct buffer *out,
-                                      const struct part **ret_part)
+                                      struct merge_refusal *ret_refusal)
 {
     bool meta = wants_meta(job);
     struct merged_object object;
     buffer_byte(out, '{');
     enum outcome_code code = job->batch->merge == MERGE_SHALLOW
-                                 ? merge_object_members(job, meta, out, &object, ret_part)
-                                 : merge_tree_members(job, meta, out, &object, ret_part);
+                                 ? merge_object_members(job, meta, out, &object, ret_refusal)
+                                 : merge_tree_members(job, meta, out, &object, ret_refusal);
     if (code != OUTCOME_NONE)
         return code;
     if (meta && !object.has_meta) {
@@ -171,7 +172,7 @@ static void make_room(const struct job *job, struct buffer *out)
 }
 
 enum outcome_code merge_write(const struct job *job, struct buffer *out,
-                              const struct part **ret_part)
+                              struct merge_refusal *ret_refusal)
 {
     assert(job->complete);
     make_room(job, out);
@@ -188,7 +189,7 @@ enum outcome_code merge_write(const struct job *job, struct buffer *out,
     case MERGE_SHALLOW:
     case MERGE_DEEP:
     case MERGE_PATCH:
-        return write_object(job, out, ret_part);
+        return write_object(job, out, ret_refusal);
     case MERGE_COALESCE:
         write_coalesced(job, out);
         return OUTCOME_NONE;
@@ -200,4 +201,16 @@ enum outcome_code merge_write(const struct job *job, struct buffer *out,
     }
     assert(false && "raw has nothing to merge");
     return OUTCOME_NONE;
+}
+
+const char *merge_refusal_text(const struct job *job, enum outcome_code code,
+                               const struct merge_refusal *refusal)
+{
+    char place[PLACE_MAX];
+    struct json_span value = part_value(refusal->part);
+    json_pointer_at(value, (size_t)(refusal->at - value.data), place, sizeof place);
+    if (code == OUTCOME_MERGE_TYPE)
+        return arena_printf(job->arena, MERGE_TOO_DEEP ", at %s", place);
+    return arena_printf(job->arena, "%s, which \"%s\" has too", place,
+                        refusal->earlier->request->id);
 }

@@ -26,7 +26,9 @@ struct collection {
     struct buffer members; /* of struct member */
     struct key_index keys;
     enum conflict_kind conflict;
-    int status; /* 0 or -ENOMEM */
+    int status;               /* 0 or -ENOMEM */
+    const char *refused;      /* the value of a key that may not be there again, or NULL */
+    uint32_t refused_earlier; /* whose the key is */
 };
 
 static struct member *member_at(const struct collection *collection, size_t number)
@@ -39,8 +41,19 @@ static size_t member_count(const struct collection *collection)
     return collection->members.len / sizeof(struct member);
 }
 
-/* Adds one member; false at a conflict that may not be. */
-static bool collect_member(struct collection *collection, const struct json_item *item,
+/* Another part has the key already. */
+static void meet(struct collection *collection, struct member *head, const struct member *member)
+{
+    if (collection->conflict == CONFLICT_ERROR) {
+        collection->refused = member->value.data;
+        collection->refused_earlier = head->part;
+    } else if (collection->conflict == CONFLICT_LAST) {
+        *head = *member;
+    }
+}
+
+/* Adds one member, unless it is refused. */
+static void collect_member(struct collection *collection, const struct json_item *item,
                            uint32_t part)
 {
     size_t number = member_count(collection);
@@ -51,35 +64,27 @@ static bool collect_member(struct collection *collection, const struct json_item
                      : -ENOMEM;
     if (status != 0) {
         collection->status = status;
-        return true;
+        return;
     }
     if (found != KEY_INDEX_NONE) {
         struct member *head = member_at(collection, found);
-        if (head->part != part && collection->conflict == CONFLICT_ERROR)
-            return false;
-        if (head->part != part && collection->conflict == CONFLICT_FIRST)
-            return true;
         member.head = found;
         if (head->part != part) {
-            *head = member;
-            return true;
+            meet(collection, head, &member);
+            return;
         }
     }
     buffer_append(&collection->members, &member, sizeof member);
     if (buffer_status(&collection->members) != 0)
         collection->status = -ENOMEM;
-    return true;
 }
 
-static bool collect_object(struct collection *collection, struct json_span object, uint32_t part)
+static void collect_object(struct collection *collection, struct json_span object, uint32_t part)
 {
     struct json_cursor cursor = json_open(object);
     struct json_item item;
-    while (collection->status == 0 && json_next(&cursor, &item)) {
-        if (!collect_member(collection, &item, part))
-            return false;
-    }
-    return true;
+    while (collection->status == 0 && !collection->refused && json_next(&cursor, &item))
+        collect_member(collection, &item, part);
 }
 
 static bool is_meta(struct json_span key)
@@ -132,7 +137,10 @@ static const struct part *collect(const struct job *job, struct collection *coll
 {
     for (size_t i = 0; i < job->count && collection->status == 0; i++) {
         const struct part *part = &job->parts[i];
-        if (contributes(part) && !collect_object(collection, part_value(part), (uint32_t)i))
+        if (!contributes(part))
+            continue;
+        collect_object(collection, part_value(part), (uint32_t)i);
+        if (collection->refused)
             return part;
     }
     return NULL;
@@ -157,7 +165,7 @@ bool merge_object_alone(const struct job *job, bool look_for_meta, struct buffer
 
 enum outcome_code merge_object_members(const struct job *job, bool look_for_meta,
                                        struct buffer *out, struct merged_object *ret_object,
-                                       const struct part **ret_part)
+                                       struct merge_refusal *ret_refusal)
 {
     if (merge_object_alone(job, look_for_meta, out, ret_object))
         return OUTCOME_NONE;
@@ -173,6 +181,7 @@ enum outcome_code merge_object_members(const struct job *job, bool look_for_meta
     buffer_done(&collection.members);
     if (!conflicting)
         return OUTCOME_NONE;
-    *ret_part = conflicting;
+    *ret_refusal = (struct merge_refusal){conflicting, collection.refused,
+                                          &job->parts[collection.refused_earlier]};
     return OUTCOME_MERGE_CONFLICT;
 }

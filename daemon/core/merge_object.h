@@ -16,11 +16,18 @@ struct merged_object {
     bool has_meta; /* some upstream has a member "_meta"; only looked for when asked to */
 };
 
-/* Writes the members, without the braces. OUTCOME_NONE, or OUTCOME_MERGE_CONFLICT
- * with *ret_part at the later part of the pair. */
+/* Why there is no merged value. */
+struct merge_refusal {
+    const struct part *part;    /* whose value could not be added to those before it */
+    const char *at;             /* where in that value */
+    const struct part *earlier; /* OUTCOME_MERGE_CONFLICT: who had the key already */
+};
+
+/* Writes the members, without the braces. OUTCOME_NONE, or OUTCOME_MERGE_CONFLICT with
+ * *ret_refusal. */
 enum outcome_code merge_object_members(const struct job *job, bool look_for_meta,
                                        struct buffer *out, struct merged_object *ret_object,
-                                       const struct part **ret_part);
+                                       struct merge_refusal *ret_refusal);
 
 /* True when at most one part has an object; its members are written as they are. */
 bool merge_object_alone(const struct job *job, bool look_for_meta, struct buffer *out,

@@ -45,7 +45,9 @@ struct tree {
     bool patch;
     enum conflict_kind conflict;
     int status;                /* 0 or -ENOMEM */
-    enum outcome_code refused; /* OUTCOME_NONE, or why a part cannot be merged */
+    enum outcome_code refused; /* OUTCOME_NONE, or why a part cannot be merged: */
+    const char *refused_at;    /* where in it, */
+    uint32_t refused_earlier;  /* and whose the key is */
 };
 
 /* How the members of an object come in. */
@@ -116,12 +118,20 @@ static bool is_object(const struct tree *tree, const struct entry *head)
     return head->opened != NONE || json_span_type(last->value) == JSON_OBJECT;
 }
 
+static void refuse(struct tree *tree, enum outcome_code why, const struct json_item *item,
+                   uint32_t earlier)
+{
+    tree->refused = why;
+    tree->refused_at = item->value.data;
+    tree->refused_earlier = earlier;
+}
+
 static void merge_objects(struct tree *tree, uint32_t head, const struct json_item *item,
                           const struct source *source)
 {
     struct source below = *source;
     if (++below.level > MERGE_LEVELS_MAX) {
-        tree->refused = OUTCOME_MERGE_TYPE;
+        refuse(tree, OUTCOME_MERGE_TYPE, item, entry_at(tree, head)->part);
         return;
     }
     if (entry_at(tree, head)->opened == NONE)
@@ -145,7 +155,7 @@ static void meet(struct tree *tree, uint32_t head, const struct json_item *item,
         return;
     }
     if (!source->patch && tree->conflict == CONFLICT_ERROR) {
-        tree->refused = OUTCOME_MERGE_CONFLICT;
+        refuse(tree, OUTCOME_MERGE_CONFLICT, item, entry->part);
         return;
     }
     if (!source->patch && tree->conflict == CONFLICT_FIRST)
@@ -269,7 +279,8 @@ static const struct part *add_parts(const struct job *job, struct tree *tree)
 }
 
 enum outcome_code merge_tree_members(const struct job *job, bool look_for_meta, struct buffer *out,
-                                     struct merged_object *ret_object, const struct part **ret_part)
+                                     struct merged_object *ret_object,
+                                     struct merge_refusal *ret_refusal)
 {
     if (merge_object_alone(job, look_for_meta, out, ret_object))
         return OUTCOME_NONE;
@@ -291,6 +302,7 @@ enum outcome_code merge_tree_members(const struct job *job, bool look_for_meta, 
     buffer_done(&tree.entries);
     buffer_done(&tree.objects);
     if (refused)
-        *ret_part = refused;
+        *ret_refusal =
+            (struct merge_refusal){refused, tree.refused_at, &job->parts[tree.refused_earlier]};
     return refused ? tree.refused : OUTCOME_NONE;
 }

@@ -17,10 +17,10 @@
 enum { MERGE_LEVELS_MAX = 64 };
 #define MERGE_TOO_DEEP "more than 64 objects inside each other have to be merged"
 
-/* As merge_object_members(), also OUTCOME_MERGE_TYPE with *ret_part at the part that would be
- * the first beyond MERGE_LEVELS_MAX. */
+/* As merge_object_members(), also OUTCOME_MERGE_TYPE for what would be the first beyond
+ * MERGE_LEVELS_MAX. */
 enum outcome_code merge_tree_members(const struct job *job, bool look_for_meta, struct buffer *out,
                                      struct merged_object *ret_object,
-                                     const struct part **ret_part);
+                                     struct merge_refusal *ret_refusal);
 
 #endif

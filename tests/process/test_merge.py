@@ -85,9 +85,11 @@ def test_shallow_conflict_first(daemon):
 
 
 def test_shallow_conflict_error(daemon):
-    """conflict: error fails the reply and names the later part."""
+    """conflict: error fails the reply and names the later part, the key and who has it too."""
     parts = [part("a", '{"x":1}'), part("b", '{"y":1}'), part("c", '{"x":1}')]
-    checks.failed(daemon.batch(parts, merge="shallow", conflict="error"), 502, "merge_conflict", "c")
+    error = checks.failed(daemon.batch(parts, merge="shallow", conflict="error"), 502,
+                          "merge_conflict", "c")
+    assert error["detail"] == 'two upstreams answered with the same key: /x, which "a" has too'
     assert merged(daemon, "shallow", *parts[:2], conflict="error") == {"x": 1, "y": 1}
 
 

@@ -71,9 +71,9 @@ static void run_shape(size_t request_len, size_t body_len)
 static void answer_merge(struct job *job)
 {
     struct buffer out scope_buffer;
-    const struct part *part;
+    struct merge_refusal refusal;
     buffer_init(&out, BODY_MAX);
-    enum outcome_code code = merge_write(job, &out, &part);
+    enum outcome_code code = merge_write(job, &out, &refusal);
     if (code != OUTCOME_NONE)
         puts(code == OUTCOME_MERGE_CONFLICT ? "conflict" : "type");
     else

@@ -132,7 +132,7 @@ static inline void turn(struct rig *rig)
 
 static inline void until_done(struct rig *rig, unsigned count)
 {
-    usec_t end = clock_now() + 5 * USEC_PER_SEC;
+    usec_t end = clock_now() + 15 * USEC_PER_SEC;
     while (rig->done < count && clock_now() < end)
         turn(rig);
     assert_int_equal(rig->done, count);

@@ -83,10 +83,10 @@ static void merges_give_exact_bytes(void **state)
     for (size_t i = 0; i < sizeof merge_cases / sizeof *merge_cases; i++) {
         struct fixture fixture;
         struct buffer out;
-        const struct part *part = NULL;
+        struct merge_refusal refusal = {NULL, NULL, NULL};
         begin_case(&fixture, &merge_cases[i]);
         buffer_init(&out, 1 << 20);
-        assert_int_equal(merge_write(&fixture.job, &out, &part), OUTCOME_NONE);
+        assert_int_equal(merge_write(&fixture.job, &out, &refusal), OUTCOME_NONE);
         assert_int_equal(buffer_status(&out), 0);
         assert_json_is(out.data, out.len, merge_cases[i].expected);
         buffer_done(&out);
@@ -102,10 +102,10 @@ static void the_limit_holds_at_its_edge(void **state)
         for (size_t max = len - 1; max <= len; max++) {
             struct fixture fixture;
             struct buffer out;
-            const struct part *part = NULL;
+            struct merge_refusal refusal = {NULL, NULL, NULL};
             begin_case(&fixture, &merge_cases[i]);
             buffer_init(&out, max);
-            assert_int_equal(merge_write(&fixture.job, &out, &part), OUTCOME_NONE);
+            assert_int_equal(merge_write(&fixture.job, &out, &refusal), OUTCOME_NONE);
             assert_int_equal(buffer_status(&out), max == len ? 0 : BUFFER_FULL);
             buffer_done(&out);
             fixture_done(&fixture);
@@ -118,7 +118,7 @@ static void skipped_parts_are_null_and_not_partial(void **state)
     (void)state;
     struct fixture fixture;
     struct buffer out;
-    const struct part *part = NULL;
+    struct merge_refusal refusal = {NULL, NULL, NULL};
     fixture_prepare(&fixture, MERGE_KEYED, POLICY_ALL, 3);
     fixture.batch.meta = META_NEVER;
     fixture_begin(&fixture);
@@ -128,7 +128,7 @@ static void skipped_parts_are_null_and_not_partial(void **state)
     assert_int_equal(fixture.job.skipped, 1);
     assert_true(merge_is_partial(&fixture.job));
     buffer_init(&out, 1000);
-    merge_write(&fixture.job, &out, &part);
+    merge_write(&fixture.job, &out, &refusal);
     assert_json_is(out.data, out.len, "{\"a\":1,\"b\":null,\"c\":null}");
     buffer_done(&out);
     fixture_done(&fixture);

@@ -79,14 +79,14 @@ static void items_stand_in_declared_order(void **state)
     (void)state;
     struct fixture fixture;
     struct buffer out;
-    const struct part *part = NULL;
+    struct merge_refusal refusal = {NULL, NULL, NULL};
     fixture_prepare(&fixture, MERGE_ENVELOPE, POLICY_ALL_SETTLED, 2);
     fixture.batch.meta = META_ALWAYS; /* has no place in an envelope */
     fixture_begin(&fixture);
     settle_json(&fixture, 1, "2");
     settle_json(&fixture, 0, "1");
     buffer_init(&out, 4096);
-    assert_int_equal(merge_write(&fixture.job, &out, &part), OUTCOME_NONE);
+    assert_int_equal(merge_write(&fixture.job, &out, &refusal), OUTCOME_NONE);
     assert_json_is(out.data, out.len,
                    "{\"responses\":["
                    "{\"id\":\"a\",\"status\":200,\"headers\":{" JSON_TYPE "},\"body\":1},"

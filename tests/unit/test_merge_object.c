@@ -74,15 +74,15 @@ static void conflicts_follow_declared_order(void **state)
         const struct object_case *row = &object_cases[i];
         struct fixture fixture;
         struct buffer out;
-        const struct part *part = NULL;
+        struct merge_refusal refusal = {NULL, NULL, NULL};
         begin_case(&fixture, row->bodies, row->conflict);
         buffer_init(&out, 4096);
-        enum outcome_code code = merge_write(&fixture.job, &out, &part);
+        enum outcome_code code = merge_write(&fixture.job, &out, &refusal);
         assert_int_equal(code, row->expected ? OUTCOME_NONE : OUTCOME_MERGE_CONFLICT);
         if (row->expected)
             assert_json_is(out.data, out.len, row->expected);
         else
-            assert_ptr_equal(part, &fixture.job.parts[row->conflicting]);
+            assert_ptr_equal(refusal.part, &fixture.job.parts[row->conflicting]);
         buffer_done(&out);
         fixture_done(&fixture);
     }
@@ -93,13 +93,13 @@ static void arrival_does_not_matter(void **state)
     (void)state;
     struct fixture fixture;
     struct buffer out;
-    const struct part *part = NULL;
+    struct merge_refusal refusal = {NULL, NULL, NULL};
     fixture_prepare(&fixture, MERGE_SHALLOW, POLICY_ALL, 2);
     fixture_begin(&fixture);
     settle_json(&fixture, 1, "{\"k\":\"second\"}");
     settle_json(&fixture, 0, "{\"k\":\"first\"}");
     buffer_init(&out, 100);
-    merge_write(&fixture.job, &out, &part);
+    merge_write(&fixture.job, &out, &refusal);
     assert_json_is(out.data, out.len, "{\"k\":\"second\"}");
     buffer_done(&out);
     fixture_done(&fixture);
@@ -128,12 +128,12 @@ static void an_upstreams_meta_stays(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fixture fixture;
         struct buffer out;
-        const struct part *part = NULL;
+        struct merge_refusal refusal = {NULL, NULL, NULL};
         char expected[256];
         begin_case(&fixture, cases[i].bodies, CONFLICT_LAST);
         fixture.batch.meta = META_ALWAYS;
         buffer_init(&out, 4096);
-        merge_write(&fixture.job, &out, &part);
+        merge_write(&fixture.job, &out, &refusal);
         int count = (int)fixture.job.count;
         if (cases[i].whole)
             snprintf(expected, sizeof expected, "%s", cases[i].whole);
@@ -155,7 +155,7 @@ static void many_keys_are_merged(void **state)
     struct buffer bodies[2];
     struct buffer expected;
     struct buffer out;
-    const struct part *part = NULL;
+    struct merge_refusal refusal = {NULL, NULL, NULL};
     fixture_prepare(&fixture, MERGE_SHALLOW, POLICY_ALL, 2);
     fixture_begin(&fixture);
     for (int b = 0; b < 2; b++) {
@@ -171,13 +171,47 @@ static void many_keys_are_merged(void **state)
     buffer_byte(&expected, '}');
     buffer_byte(&expected, '\0');
     buffer_init(&out, 1 << 24);
-    assert_int_equal(merge_write(&fixture.job, &out, &part), OUTCOME_NONE);
+    assert_int_equal(merge_write(&fixture.job, &out, &refusal), OUTCOME_NONE);
     assert_json_is(out.data, out.len, expected.data);
     buffer_done(&out);
     buffer_done(&expected);
     buffer_done(&bodies[0]);
     buffer_done(&bodies[1]);
     fixture_done(&fixture);
+}
+
+static void check_refusal(int merge, const char *const bodies[4], enum outcome_code code,
+                          const char *text)
+{
+    struct fixture fixture;
+    struct buffer out;
+    struct merge_refusal refusal = {NULL, NULL, NULL};
+    begin_case(&fixture, bodies, CONFLICT_ERROR);
+    fixture.batch.merge = merge;
+    buffer_init(&out, 4096);
+    assert_int_equal(merge_write(&fixture.job, &out, &refusal), code);
+    assert_string_equal(merge_refusal_text(&fixture.job, code, &refusal), text);
+    buffer_done(&out);
+    fixture_done(&fixture);
+}
+
+static void a_refusal_names_the_place(void **state)
+{
+    (void)state;
+    static const struct {
+        int merge;
+        const char *bodies[4], *text;
+    } rows[] = {
+        {MERGE_SHALLOW, {"{\"a\":1}", "{\"b\":2}", "{\"c\":3,\"b\":4}"}, "/b, which \"b\" has too"},
+        {MERGE_SHALLOW, {"{\"o\":{}}", "{ \"o\" : {\"x\":1} }"}, "/o, which \"a\" has too"},
+        {MERGE_SHALLOW, {"{\"a/~b\":1}", "{\"\\u0061/~b\":1}"}, "/a~1~0b, which \"a\" has too"},
+        {MERGE_DEEP,
+         {"{\"o\":{\"x\":1}}", "{\"o\":{\"y\":2}}", "{\"o\":{\"z\":3,\"x\":[4]}}"},
+         "/o/x, which \"a\" has too"},
+        {MERGE_DEEP, {"{\"d\":1}", "!"}, "/d, which \"a\" has too"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        check_refusal(rows[i].merge, rows[i].bodies, OUTCOME_MERGE_CONFLICT, rows[i].text);
 }
 
 int main(void)
@@ -187,6 +221,7 @@ int main(void)
         cmocka_unit_test(arrival_does_not_matter),
         cmocka_unit_test(an_upstreams_meta_stays),
         cmocka_unit_test(many_keys_are_merged),
+        cmocka_unit_test(a_refusal_names_the_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
