@@ -124,10 +124,28 @@ void fanout_pause(struct fanout *fanout, bool paused)
         leg_pause(fanout, i);
 }
 
+/* The batch's deadline has passed. Every foreach first hands over what its items came to;
+ * that they have the same deadline does not say whose timer runs first. */
+static void expire(struct fanout *fanout, usec_t now)
+{
+    bool starting = fanout->starting;
+    fanout->starting = true;
+    for (size_t i = 0; i < fanout->plan.count; i++) {
+        struct fanout *child = fanout->legs[i].child;
+        if (!child || !child->group)
+            continue;
+        job_expire(&child->job, now);
+        finish(child);
+        fanout_release(child);
+    }
+    fanout->starting = starting;
+    job_expire(&fanout->job, now);
+}
+
 static void expired(struct timer *timer)
 {
     struct fanout *fanout = container_of(timer, struct fanout, timer);
-    job_expire(&fanout->job, clock_now());
+    expire(fanout, clock_now());
     finish(fanout);
     fanout_release(fanout);
 }
@@ -163,7 +181,7 @@ static bool is_late(struct fanout *fanout, struct outcome *outcome, bool from_ch
     if (now < fanout->deadline || !(from_child || outcome->code != OUTCOME_REPLY))
         return false;
     outcome_done(outcome);
-    job_expire(&fanout->job, now);
+    expire(fanout, now);
     fanout_go_on(fanout);
     return true;
 }

@@ -91,5 +91,6 @@ void foreach_finish(struct fanout *fanout)
     part->item_failures = items_failures(&fanout->job, parent->arena);
     if (part->item_failures)
         parent->job.incomplete = true;
-    fanout_settle(parent, index, &outcome, true);
+    fanout_settle(parent, index, &outcome,
+                  false); /* what has arrived counts, at the deadline too */
 }

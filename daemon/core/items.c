@@ -99,12 +99,14 @@ struct batch *items_batch(const struct batch *batch, const struct request *reque
     inner->at_least = 0;
     inner->graph = NULL;
     inner->may_repeat = request->dedupe;
+    if (batch->at_least > 0) /* a part has succeeded or not; no item may be missing */
+        inner->on_timeout = ON_TIMEOUT_ERROR;
     for (size_t i = 0; i < count; i++) {
         requests[i] = *request;
         requests[i].foreach = NULL;
         requests[i].shape = request->foreach->shape;
         requests[i].hidden = false;
-        if (batch->at_least > 0) { /* then a part has succeeded or not; no item may be missing */
+        if (batch->at_least > 0) {
             requests[i].optional = false;
             requests[i].fallback = NULL;
             requests[i].fallback_len = 0;

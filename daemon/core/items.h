@@ -19,7 +19,8 @@ const char *items_find(struct values *values, const struct foreach *foreach, str
                        struct items *ret_items);
 
 /* One request for each of `count` items, and what their job needs of a batch: the first failure
- * that is required ends it. Under `any`, `race` and `atLeast` every item is required. */
+ * that is required ends it. Under `any`, `race` and `atLeast` every item is required. The batch's
+ * deadline is theirs, and so is its `onTimeout`. */
 struct batch *items_batch(const struct batch *batch, const struct request *request, size_t count,
                           struct arena *arena);
 

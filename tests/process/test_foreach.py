@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from streams import NDJSON, parts_of
 
 CONFIG = """
 workers: 1
@@ -38,6 +39,12 @@ def each(url="/items/{$item}", foreach=None, **more):
 def code(reply):
     """The code of the foreach's failure."""
     return {error["id"]: error["code"] for error in reply.json()["errors"]}["each"]
+
+
+def fetch_stream(daemon, requests, **members):
+    """A whole stream: (reply, items, summary)."""
+    reply = daemon.batch(requests, NDJSON, **members)
+    return reply, *parts_of(reply)
 
 
 @pytest.mark.parametrize("count", [0, 1, 8, 9, 32])
@@ -242,21 +249,80 @@ def test_the_deadline(gatherd, recorder):
     upstream.wait_gone(3)
 
 
-def test_the_deadline_of_a_partial_reply(gatherd, recorder):
-    """What is unfinished is one failure; its items are not listed as well."""
-    daemon, upstream = start(gatherd, recorder, [0, 1, 2])
+def hanging(gatherd, recorder, *items):
+    """A daemon and an upstream that does not answer for these of three items."""
+    daemon, upstream = start(gatherd, recorder, [])
 
     def answer(target, head, body):
-        if target in ("/items/1", "/items/2"):
+        if target in [f"/items/{item}" for item in items]:
             upstream.wait_until_left()
-        return 200, {}, [0, 1, 2]
+        return 200, {}, [0, 1, 2] if target == "/list" else target
     upstream.answer = answer
+    return daemon
+
+
+@pytest.mark.parametrize("limit", [1, 8])
+@pytest.mark.parametrize("member, place", [({}, None), ({"optional": True}, None), ({"default": 7}, 7)])
+def test_the_deadline_of_a_partial_reply(gatherd, recorder, limit, member, place):
+    """What has arrived is there; what has not is a failed item, required or not, sent or not."""
+    daemon = hanging(gatherd, recorder, 1, 2)
+    reply = daemon.batch(each(dedupe=False, foreach={"concurrency": limit}, **member),
+                         merge="keyed", timeout="300ms", onTimeout="partial")
+    assert reply.status == 200 and reply.json()["each"] == ["/items/0", place, place], reply
+    found = [(error["id"], error["item"], error["code"], error["attempts"])
+             for error in reply.json()["_meta"]["errors"]]
+    assert found == [("each", 1, "http_response_timeout", 1),
+                     ("each", 2, "http_response_timeout", 1 if limit > 1 else 0)]
+    assert reply.header("aggregate-status") == "partial; total=2; ok=2; failed=0; skipped=0"
+    assert reply.header("cache-control") == "no-store"
+
+
+def test_the_deadline_with_nothing_there(gatherd, recorder):
+    """What is unfinished is one failure; its items are not listed as well."""
+    daemon = hanging(gatherd, recorder, 0, 1, 2)
     for limit in (1, 8):
         reply = daemon.batch(each(optional=True, dedupe=False, foreach={"concurrency": limit}),
                              merge="keyed", timeout="300ms", onTimeout="partial")
         assert reply.status == 200 and reply.json()["each"] is None, reply
         assert [error.get("item") for error in reply.json()["_meta"]["errors"]] == [None]
         assert reply.header("aggregate-status") == "partial; total=2; ok=1; failed=1; skipped=0"
+
+
+def test_the_deadline_of_several(gatherd, recorder):
+    """Each keeps what it has, and a part that is no list is a failure as ever."""
+    daemon = hanging(gatherd, recorder, 0, 1)
+    requests = each() + [{**each()[1], "id": "again"}, {**each()[1], "id": "late", "dependsOn": ["single"]},
+                         {"id": "single", "upstream": "up", "url": "/items/0", "dedupe": False}]
+    reply = daemon.batch(requests, merge="keyed", timeout="300ms", onTimeout="partial")
+    values = reply.json()
+    assert values["each"] == values["again"] == [None, None, "/items/2"], reply
+    assert values["single"] is None and values["late"] is None
+    assert {(error["id"], error.get("item")) for error in values["_meta"]["errors"]} == {
+        ("each", 0), ("each", 1), ("again", 0), ("again", 1), ("single", None), ("late", None)}
+    assert reply.header("aggregate-status") == "partial; total=5; ok=3; failed=2; skipped=0"
+
+
+def test_the_deadline_of_a_stream(gatherd, recorder):
+    """The line of the list has what arrived."""
+    daemon = hanging(gatherd, recorder, 1)
+    reply, items, summary = fetch_stream(daemon, each(), timeout="300ms", onTimeout="partial")
+    assert reply.status == 200 and [item["id"] for item in items] == ["list", "each"]
+    assert items[1]["body"] == ["/items/0", None, "/items/2"]
+    assert summary["partial"] and [(e["id"], e["item"]) for e in summary["errors"]] == [("each", 1)]
+
+
+@pytest.mark.parametrize("members, status", [
+    ({"onTimeout": "error"}, 504), ({}, 504), ({"onTimeout": "partial", "policy": {"atLeast": 2}}, 504),
+    ({"onTimeout": "partial", "policy": "allSettled"}, 200)])
+def test_the_deadline_by_policy(gatherd, recorder, members, status):
+    """Who wants every item has none of them."""
+    daemon = hanging(gatherd, recorder, 2)
+    reply = daemon.batch(each(optional=True), merge="keyed", timeout="300ms", **members)
+    assert reply.status == status, reply
+    if status == 200:
+        assert reply.json()["each"] == ["/items/0", "/items/1", None]
+    else:
+        assert code(reply) == "http_response_timeout"
 
 
 BAD = [({"from": "responses.list.body"}, "/foreach/from", "without braces"),
