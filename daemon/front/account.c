@@ -51,6 +51,13 @@ void account_reply(struct account *account, unsigned status, uint64_t bytes,
         observe_reply(account->observed, status, bytes);
 }
 
+void account_refused(struct account *account, unsigned status, uint64_t bytes)
+{
+    tally_reply(account->endpoint, RESULT_NONE, bytes);
+    if (account->observed)
+        observe_reply(account->observed, status, bytes);
+}
+
 void account_received(struct account *account, uint64_t bytes)
 {
     if (bytes > 0)

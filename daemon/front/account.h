@@ -31,6 +31,8 @@ void account_complete(const struct account *account);
 /* Its reply has been decided, before the client can see it. `bytes` of the body. */
 void account_reply(struct account *account, unsigned status, uint64_t bytes,
                    enum reply_result result);
+/* It was a refusal past libmicrohttpd, of which the bytes are known once it is sent. */
+void account_refused(struct account *account, unsigned status, uint64_t bytes);
 /* Bytes of the request's body, when no more are read. */
 void account_received(struct account *account, uint64_t bytes);
 /* Its reply was a stream, which is over. */
@@ -46,7 +48,8 @@ void account_end(struct account *account, struct connection *connection,
                  enum MHD_RequestTerminationCode reason);
 
 /* A connection closes between two exchanges. If that is because libmicrohttpd could not read
- * even the first line of a request, and has answered it, that is a request all the same. */
+ * even the first line of a request, and has answered it, that is a request all the same. Before
+ * 1.0 it has no answer to a line without a target, and has shut the connection down by then. */
 void account_unread(struct connection *connection);
 
 #endif

@@ -88,8 +88,8 @@ static void refuse(struct exchange *exchange, unsigned status, const char *detai
                       status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
     account_reply(&exchange->account, status, 0, RESULT_NONE); /* counted before it is seen */
     buffer_done(&exchange->body);
-    account_reply(&exchange->account, status,
-                  connection_refuse(exchange->connection, status, detail), RESULT_NONE);
+    account_refused(&exchange->account, status,
+                    connection_refuse(exchange->connection, status, detail));
 }
 
 static void set_target(struct inbound *inbound, const char *path)

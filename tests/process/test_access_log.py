@@ -142,6 +142,8 @@ def test_refusals_in_the_middle_have_an_id(logged, recorder, status, sent, shown
     assert re.fullmatch("[0-9a-f]{32}", reply.header("X-Request-Id"))
     assert line["requestId"] == reply.header("X-Request-Id")
     assert (line["method"], line["target"]) == shown
+    assert line["bytes"] == len(reply.body)
+    assert daemon.metrics().sum("gatherd_response_bytes_total") == len(reply.body)
 
 
 HOST = b"Host: a\r\n"
