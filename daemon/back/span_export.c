@@ -15,11 +15,12 @@
 #include "base/collector.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "core/span.h"
 
 enum { BATCH_MAX = 512, BODY_MAX = 8 << 20, TRIES_UNSAID = 2 };
 
-#define AGAIN        (200 * USEC_PER_MSEC) /* before the second try; twice that before the third */
+#define AGAIN        (200 * USEC_PER_MSEC) /* until the second try; twice that until the third */
 #define AGAIN_MOST   (5 * USEC_PER_SEC)
 #define GATHER       (100 * USEC_PER_MSEC)
 #define REPORT_EVERY (1 * USEC_PER_SEC)
@@ -112,12 +113,16 @@ static void send_body(struct span_export *export, struct post_result *ret_result
     export->body.len = open; /* it may grow until the next try */
 }
 
+/* Up to a quarter later than that, for the collector may have many daemons, whose tries should
+ * not all come at the moment when it is back. */
 static void put_off(struct span_export *export, usec_t wait)
 {
+    usec_t now = clock_now();
     usec_t longer = export->delay * 2 < AGAIN_MOST ? export->delay * 2 : AGAIN_MOST;
     export->delay = export->delay == 0 ? AGAIN : longer;
     export->asked = wait > 0;
-    export->not_before = clock_now() + (wait > export->delay ? wait : export->delay);
+    export->not_before = now + (wait > export->delay ? wait : export->delay) +
+                         random_derive(now, export->failed) % (export->delay / 4);
 }
 
 /* A collector that cannot be reached costs nothing for a while, and yet somebody should know. */
