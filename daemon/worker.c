@@ -45,6 +45,7 @@ struct worker {
     struct watch mail_watch;
     uint64_t owned; /* connections taken and not yet reported closed */
     bool stopping, gave_up;
+    bool alone;   /* as seen before this turn: no sibling hands anything over any more */
     usec_t until; /* of the drain; later: of the flush */
     struct mail pulse;
     _Atomic(usec_t) asked; /* when the question was that is open; 0: none is */
@@ -166,7 +167,8 @@ static void give_up(struct worker *worker)
 
 static bool is_finished(struct worker *worker)
 {
-    if (!worker->stopping || atomic_load(&worker->crew->accepting) > 0)
+    worker->alone = worker->stopping && atomic_load(&worker->crew->accepting) == 0;
+    if (!worker->alone)
         return false;
     mailbox_drain(own_mailbox(worker), worker);
     if (dispatch_in_flight(worker->dispatch) > 0)
@@ -175,14 +177,16 @@ static bool is_finished(struct worker *worker)
     return flushed || server_connections(worker->server) == 0;
 }
 
+/* By what is_finished() saw, not by a second look: a sibling that has stopped in between wakes
+ * nobody, and this worker would sleep until the drain time is over. */
 static usec_t wait_until(const struct worker *worker, bool more)
 {
     if (more)
         return 0;
     if (!worker->stopping)
         return USEC_NEVER;
-    bool siblings_go_on = atomic_load(&worker->crew->accepting) > 0 ||
-                          (worker->gave_up && dispatch_in_flight(worker->dispatch) > 0);
+    bool siblings_go_on =
+        !worker->alone || (worker->gave_up && dispatch_in_flight(worker->dispatch) > 0);
     return siblings_go_on ? loop_now(worker->loop) + SIBLING_WAIT : worker->until;
 }
 
