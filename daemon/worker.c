@@ -4,7 +4,7 @@
  * next turn does not wait.
  *
  * A worker may end only when no sibling can hand it a connection or calls any more
- * (`crew->accepting` is 0 and its mailbox was drained after that was seen), and when
+ * (`crew->accepting` is 0 and its mailbox was empty after that was seen), and when
  * no call is left, its own or a sibling's. The mailbox itself stays until main has
  * seen everybody leave: a sibling or a resolver thread may be just about to return
  * from posting, or cancel a call that has already gone home.
@@ -165,13 +165,12 @@ static void give_up(struct worker *worker)
     server_give_up(worker->server);
 }
 
+/* Mail that waits is left to the next turn: what it brings must go through all parts. */
 static bool is_finished(struct worker *worker)
 {
     worker->alone = worker->stopping && atomic_load(&worker->crew->accepting) == 0;
-    if (!worker->alone)
-        return false;
-    mailbox_drain(own_mailbox(worker), worker);
-    if (dispatch_in_flight(worker->dispatch) > 0)
+    if (!worker->alone || mailbox_waiting(own_mailbox(worker)) > 0 ||
+        dispatch_in_flight(worker->dispatch) > 0)
         return false;
     bool flushed = worker->gave_up && loop_now(worker->loop) >= worker->until;
     return flushed || server_connections(worker->server) == 0;

@@ -207,7 +207,8 @@ static void a_conflict_is_a_problem(void **state)
                    "{\"type\":\"about:blank\",\"title\":\"Bad Gateway\",\"status\":502,\"detail\":"
                    "\"request \\\"b\\\": two upstreams answered with the same key\",\"errors\":["
                    "{\"id\":\"b\",\"pointer\":\"/requests/1\",\"code\":\"merge_conflict\","
-                   "\"status\":502,\"detail\":\"two upstreams answered with the same key\","
+                   "\"status\":502,\"detail\":\"two upstreams answered with the same key: /k, "
+                   "which \\\"a\\\" has too\","
                    "\"upstreamStatus\":200,\"attempts\":1,\"elapsedMs\":12.345}]}");
     assert_header(answer, "Aggregate-Status", "failed; total=2; ok=1; failed=1; skipped=0");
     answer_free(answer);
