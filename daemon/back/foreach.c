@@ -72,6 +72,7 @@ bool foreach_next(struct fanout *fanout, size_t *ret_index)
     return true;
 }
 
+/* What has arrived counts at the deadline too, as the reply of a call does; a child's would not. */
 void foreach_finish(struct fanout *fanout)
 {
     struct leg *leg = leg_of(fanout);
@@ -91,6 +92,5 @@ void foreach_finish(struct fanout *fanout)
     part->item_failures = items_failures(&fanout->job, parent->arena);
     if (part->item_failures)
         parent->job.incomplete = true;
-    fanout_settle(parent, index, &outcome,
-                  false); /* what has arrived counts, at the deadline too */
+    fanout_settle(parent, index, &outcome, false);
 }
