@@ -124,13 +124,13 @@ void fanout_pause(struct fanout *fanout, bool paused)
         leg_pause(fanout, i);
 }
 
-/* The batch's deadline has passed. Every foreach first hands over what its items came to;
- * that they have the same deadline does not say whose timer runs first. */
+/* The batch's deadline has passed. Every foreach first hands over what its items came to: it has
+ * no timer of its own. */
 static void expire(struct fanout *fanout, usec_t now)
 {
     bool starting = fanout->starting;
     fanout->starting = true;
-    for (size_t i = 0; i < fanout->plan.count; i++) {
+    for (size_t i = 0; i < fanout->plan.count && !fanout->job.complete; i++) {
         struct fanout *child = fanout->legs[i].child;
         if (!child || !child->group)
             continue;
@@ -270,12 +270,13 @@ static void start_late(struct fanout *fanout, size_t index, size_t blocker)
     fail_refused(fanout, index);
 }
 
+/* At the deadline nothing is begun any more, also when its timer has yet to run. */
 void fanout_go_on(struct fanout *fanout)
 {
     size_t index, blocker;
     if (fanout->starting || fanout->ended)
         return;
-    if (fanout->walk || fanout->group) {
+    if ((fanout->walk || fanout->group) && clock_now() < fanout->deadline) {
         fanout->starting = true;
         fanout->round++;
         while (!fanout->job.complete && next_ready(fanout, &index, &blocker))
@@ -312,7 +313,8 @@ void fanout_begin_job(struct fanout *fanout, const struct batch *batch, usec_t n
     fanout->legs = arena_array(fanout->arena, fanout->plan.count, sizeof *fanout->legs);
     if (batch->may_repeat)
         dedupe_init(&fanout->dedupe, fanout->plan.items, fanout->plan.count, fanout->arena);
-    loop_set(fanout->engine->loop, &fanout->timer, fanout->deadline, expired);
+    if (!fanout->group)
+        loop_set(fanout->engine->loop, &fanout->timer, fanout->deadline, expired);
 }
 
 /* A request with expressions that need not wait: the client said all of it. False when it

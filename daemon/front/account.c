@@ -51,8 +51,11 @@ void account_reply(struct account *account, unsigned status, uint64_t bytes,
         observe_reply(account->observed, status, bytes);
 }
 
-void account_refused(struct account *account, unsigned status, uint64_t bytes)
+void account_refused(struct account *account, const struct connection *connection, unsigned status,
+                     uint64_t bytes)
 {
+    account->refused = true;
+    account->noted_before = connection->front->replies.noted;
     tally_reply(account->endpoint, RESULT_NONE, bytes);
     if (account->observed)
         observe_reply(account->observed, status, bytes);
@@ -81,6 +84,18 @@ void account_stream(struct account *account, const struct stream *stream)
     count_end(account, MHD_HTTP_OK, stream_result(stream), stream_bytes(stream));
     if (account->observed)
         observe_stream(account->observed, stream_bytes(stream), stream_held(stream));
+}
+
+/* libmicrohttpd may refuse as well what we have refused; it sends nothing then, and what it noted
+ * is nobody else's. */
+static void drop_second_refusal(const struct account *account, struct connection *connection,
+                                enum MHD_RequestTerminationCode reason)
+{
+    struct library_replies *replies = &connection->front->replies;
+    struct library_reply reply;
+    if (account->refused && reason == MHD_REQUEST_TERMINATED_WITH_ERROR &&
+        replies->noted > account->noted_before)
+        (void)library_reply_take(replies, &reply);
 }
 
 /* Of a request that got no reply through us: one of ours past libmicrohttpd, or its own to
@@ -123,6 +138,7 @@ void account_end(struct account *account, struct connection *connection,
                  enum MHD_RequestTerminationCode reason)
 {
     struct library_reply reply = {.status = 0};
+    drop_second_refusal(account, connection, reason);
     if (!account->counted) {
         reply = unanswered(connection, reason);
         bool left = reply.status == STATUS_CLIENT_LEFT;

@@ -15,8 +15,10 @@ struct account {
     struct observed *observed;       /* NULL: nobody watches */
     usec_t began;
     bool counted;
-    enum access_end end; /* END_COMPLETE: account_end() finds out */
-    bool ours;           /* it is a batch or an endpoint that answers */
+    bool refused;          /* past libmicrohttpd, which does not know */
+    uint64_t noted_before; /* by it, before that */
+    enum access_end end;   /* END_COMPLETE: account_end() finds out */
+    bool ours;             /* it is a batch or an endpoint that answers */
 };
 
 /* The first line was read. `config` must outlive it. */
@@ -32,7 +34,8 @@ void account_complete(const struct account *account);
 void account_reply(struct account *account, unsigned status, uint64_t bytes,
                    enum reply_result result);
 /* It was a refusal past libmicrohttpd, of which the bytes are known once it is sent. */
-void account_refused(struct account *account, unsigned status, uint64_t bytes);
+void account_refused(struct account *account, const struct connection *connection, unsigned status,
+                     uint64_t bytes);
 /* Bytes of the request's body, when no more are read. */
 void account_received(struct account *account, uint64_t bytes);
 /* Its reply was a stream, which is over. */

@@ -88,7 +88,7 @@ static void refuse(struct exchange *exchange, unsigned status, const char *detai
                       status == 413 ? TALLY_REQUEST_BODY : TALLY_REQUEST_HEADER);
     account_reply(&exchange->account, status, 0, RESULT_NONE); /* counted before it is seen */
     buffer_done(&exchange->body);
-    account_refused(&exchange->account, status,
+    account_refused(&exchange->account, exchange->connection, status,
                     connection_refuse(exchange->connection, status, detail));
 }
 

@@ -25,6 +25,7 @@ static void note(struct library_replies *replies, va_list args)
         (void)library_reply_take(replies, &reply);
     size_t last = (replies->first + replies->count++) % LIBRARY_REPLIES_MAX;
     replies->items[last] = (struct library_reply){.status = status, .bytes = strlen(body)};
+    replies->noted++;
 }
 
 /* What it says about TCP options is wrong on unix sockets, and an "internal error" is its

@@ -11,11 +11,13 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { LIBRARY_REPLIES_MAX = 16 }; /* noted and not taken; then the oldest is forgotten */
 
 struct library_replies { /* all zero: none */
     size_t first, count;
+    uint64_t noted; /* ever */
     struct library_reply {
         unsigned status;
         size_t bytes; /* of the body */

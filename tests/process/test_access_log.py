@@ -183,6 +183,21 @@ def test_what_the_library_refuses(logged, recorder, wrong, before):
     assert counted.sum("gatherd_requests_total") == 1 + bool(before)
 
 
+def test_what_we_refuse_before_the_library_does(logged, recorder):
+    """Is one refusal: the library's own is not charged to whoever closes a connection next."""
+    daemon, path = logged(recorder())
+    with daemon.connect() as connection:
+        connection.send(b"GET /long?" + b"&".join([b"a=1"] * 3000) + b" HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert connection.receive().status == 414
+    for _ in range(2):
+        with daemon.connect() as connection:
+            connection.send(b"GET /nowhere HTTP/1.1\r\n" + HOST + b"\r\n")
+            assert connection.receive().status == 404
+    harness.wait_until(lambda: daemon.metrics().sum("gatherd_worker_connections") == 0, "all to be closed")
+    assert [json.loads(line)["status"] for line in lines_of(path, 3)] == [414, 404, 404]
+    assert daemon.metrics().sum("gatherd_requests_total") == 3
+
+
 def test_many_that_the_library_refuses(logged, recorder):
     """Each has its own line, also when they come at the same moment."""
     daemon, path = logged(recorder())

@@ -258,14 +258,14 @@ def hanging(gatherd, recorder, *items):
             upstream.wait_until_left()
         return 200, {}, [0, 1, 2] if target == "/list" else target
     upstream.answer = answer
-    return daemon
+    return daemon, upstream
 
 
 @pytest.mark.parametrize("limit", [1, 8])
 @pytest.mark.parametrize("member, place", [({}, None), ({"optional": True}, None), ({"default": 7}, 7)])
 def test_the_deadline_of_a_partial_reply(gatherd, recorder, limit, member, place):
     """What has arrived is there; what has not is a failed item, required or not, sent or not."""
-    daemon = hanging(gatherd, recorder, 1, 2)
+    daemon, _ = hanging(gatherd, recorder, 1, 2)
     reply = daemon.batch(each(dedupe=False, foreach={"concurrency": limit}, **member),
                          merge="keyed", timeout="300ms", onTimeout="partial")
     assert reply.status == 200 and reply.json()["each"] == ["/items/0", place, place], reply
@@ -279,7 +279,7 @@ def test_the_deadline_of_a_partial_reply(gatherd, recorder, limit, member, place
 
 def test_the_deadline_with_nothing_there(gatherd, recorder):
     """What is unfinished is one failure; its items are not listed as well."""
-    daemon = hanging(gatherd, recorder, 0, 1, 2)
+    daemon, _ = hanging(gatherd, recorder, 0, 1, 2)
     for limit in (1, 8):
         reply = daemon.batch(each(optional=True, dedupe=False, foreach={"concurrency": limit}),
                              merge="keyed", timeout="300ms", onTimeout="partial")
@@ -290,7 +290,7 @@ def test_the_deadline_with_nothing_there(gatherd, recorder):
 
 def test_the_deadline_of_several(gatherd, recorder):
     """Each keeps what it has, and a part that is no list is a failure as ever."""
-    daemon = hanging(gatherd, recorder, 0, 1)
+    daemon, _ = hanging(gatherd, recorder, 0, 1)
     requests = each() + [{**each()[1], "id": "again"}, {**each()[1], "id": "late", "dependsOn": ["single"]},
                          {"id": "single", "upstream": "up", "url": "/items/0", "dedupe": False}]
     reply = daemon.batch(requests, merge="keyed", timeout="300ms", onTimeout="partial")
@@ -302,9 +302,37 @@ def test_the_deadline_of_several(gatherd, recorder):
     assert reply.header("aggregate-status") == "partial; total=5; ok=3; failed=2; skipped=0"
 
 
+@pytest.mark.parametrize("url", ["/after", "/after{$responses.each.body#/0}"])
+def test_what_waits_for_a_list_that_is_cut(gatherd, recorder, url):
+    """Is not sent any more, though the list is there."""
+    daemon, upstream = hanging(gatherd, recorder, 1, 2)
+    after = {"id": "after", "upstream": "up", "url": url, "method": "POST", "dependsOn": ["each"]}
+    for _ in range(5):
+        reply = daemon.batch(each(dedupe=False) + [after], merge="keyed", timeout="100ms",
+                             onTimeout="partial")
+        assert reply.status == 200 and reply.json()["each"] == ["/items/0", None, None], reply
+        assert reply.json()["_meta"]["errors"][-1]["attempts"] == 0
+        assert reply.header("aggregate-status") == "partial; total=3; ok=2; failed=1; skipped=0"
+    assert not [target for target in upstream.targets() if target.startswith("/after")]
+
+
+def test_a_list_that_does_not_fit_ends_the_others(gatherd, recorder):
+    """At the deadline as at any time: they are skipped, and nothing of them has failed."""
+    daemon, _ = hanging(gatherd, recorder, 1, 2)
+    source, one = each(dedupe=False)
+    for _ in range(5):
+        reply = daemon.batch([{**source, "group": "all"}, one, {**one, "id": "again"}],
+                             merge="shallow", timeout="100ms", onTimeout="partial")
+        assert reply.status == 502, reply
+        assert [(error["id"], error.get("item")) for error in reply.json()["errors"]] == [
+            ("each", None), ("each", 1), ("each", 2)]
+        assert code(reply) == "http_response_timeout" and "cannot be merged" in reply.json()["detail"]
+        assert reply.header("aggregate-status") == "failed; total=3; ok=1; failed=1; skipped=1"
+
+
 def test_the_deadline_of_a_stream(gatherd, recorder):
     """The line of the list has what arrived."""
-    daemon = hanging(gatherd, recorder, 1)
+    daemon, _ = hanging(gatherd, recorder, 1)
     reply, items, summary = fetch_stream(daemon, each(), timeout="300ms", onTimeout="partial")
     assert reply.status == 200 and [item["id"] for item in items] == ["list", "each"]
     assert items[1]["body"] == ["/items/0", None, "/items/2"]
@@ -316,7 +344,7 @@ def test_the_deadline_of_a_stream(gatherd, recorder):
     ({"onTimeout": "partial", "policy": "allSettled"}, 200)])
 def test_the_deadline_by_policy(gatherd, recorder, members, status):
     """Who wants every item has none of them."""
-    daemon = hanging(gatherd, recorder, 2)
+    daemon, _ = hanging(gatherd, recorder, 2)
     reply = daemon.batch(each(optional=True), merge="keyed", timeout="300ms", **members)
     assert reply.status == status, reply
     if status == 200:
