@@ -63,7 +63,7 @@ struct fanout *fanout_new(const struct fanout_engine *engine, struct config *con
 struct fanout *fanout_start_child(struct fanout *parent, const struct batch *batch,
                                   const struct inbound *inbound, struct arena *arena,
                                   finished_fn *done, void *ctx);
-/* Its job, legs and timer, once the plan's size is known. */
+/* Its job and legs, once the plan's size is known, and its timer; a foreach has its parent's. */
 void fanout_begin_job(struct fanout *fanout, const struct batch *batch, usec_t now);
 /* Starts what is ready, and ends the fan-out when its job is complete. */
 void fanout_go_on(struct fanout *fanout);

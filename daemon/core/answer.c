@@ -16,7 +16,6 @@
 #include "core/field_list.h"
 #include "core/join.h"
 #include "core/merge.h"
-#include "core/merge_tree.h"
 #include "core/pass_headers.h"
 #include "core/problem.h"
 
